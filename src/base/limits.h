@@ -1,0 +1,45 @@
+// Every limit of the program that is not a fact of one AWS operation stands here, with its unit and where it comes from.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace savia::limits {
+
+// HTTP, both listeners.
+inline constexpr size_t kHeadBytes = 32 * 1024;         // request line and headers of one request
+inline constexpr size_t kHeaders = 128;                 // header fields of one request
+inline constexpr size_t kEdgeBodyBytes = 10'485'760;    // API Gateway: 10 MB payload
+inline constexpr size_t kApiBodyBytes = 72 * 1024 * 1024;  // AWS front: a 50 MB zip in base64, and its JSON around it
+inline constexpr int64_t kIdleConnectionMs = 75'000;    // keep-alive without a request
+inline constexpr int64_t kHeadTimeoutMs = 10'000;       // from the first byte of a request to the end of its head
+inline constexpr int64_t kBodyTimeoutMs = 60'000;       // between two reads of a body
+inline constexpr int kListenBacklog = 1024;
+inline constexpr size_t kConnections = 16'384;          // open client connections of one listener
+
+// API Gateway integration timeouts (AWS: "Quotas for REST/HTTP APIs").
+inline constexpr int64_t kRestIntegrationMs = 29'000;
+inline constexpr int64_t kHttpIntegrationMs = 30'000;
+
+// Lambda (AWS: "Lambda quotas").
+inline constexpr size_t kInvokePayloadBytes = 6 * 1024 * 1024;         // synchronous, each way
+inline constexpr size_t kRuntimeResponseBytes = 6 * 1024 * 1024 + 100;  // as the runtime API counts it
+inline constexpr size_t kAsyncPayloadBytes = 1024 * 1024;
+inline constexpr size_t kZipUploadBytes = 50 * 1024 * 1024;
+inline constexpr size_t kUnzippedBytes = 262'144'000;  // 250 MB, code and layers together
+inline constexpr size_t kZipEntries = 200'000;
+inline constexpr size_t kLayersPerFunction = 5;
+inline constexpr size_t kEnvironmentBytes = 4096;
+inline constexpr int64_t kInitTimeoutMs = 10'000;
+inline constexpr size_t kLogTailBytes = 4096;
+
+// Codecs.
+inline constexpr size_t kNestingDepth = 128;  // JSON, CBOR and XML documents
+
+// Control plane.
+inline constexpr size_t kControlThreads = 8;
+inline constexpr size_t kControlQueue = 4096;  // requests waiting for a thread; more are answered 503
+inline constexpr int64_t kClockSkewMs = 15 * 60 * 1000;  // SigV4
+inline constexpr int64_t kPresignedMaxS = 7 * 24 * 3600;
+
+}  // namespace savia::limits
