@@ -34,7 +34,8 @@ inline constexpr int64_t kInitTimeoutMs = 10'000;
 inline constexpr size_t kLogTailBytes = 4096;
 
 // Codecs.
-inline constexpr size_t kNestingDepth = 128;  // JSON, CBOR and XML documents
+inline constexpr size_t kNestingDepth = 128;  // JSON, CBOR, XML and YAML documents
+inline constexpr size_t kFormPairs = 10'000;  // fields of one query string or form
 
 // Control plane.
 inline constexpr size_t kControlThreads = 8;
