@@ -43,4 +43,17 @@ inline constexpr size_t kControlQueue = 4096;  // requests waiting for a thread;
 inline constexpr int64_t kClockSkewMs = 15 * 60 * 1000;  // SigV4
 inline constexpr int64_t kPresignedMaxS = 7 * 24 * 3600;
 
+// State (src/state).
+inline constexpr size_t kGroupCommitRequests = 512;            // writes that share one transaction
+inline constexpr size_t kReaderConnections = 8;                // readers at once; more wait
+inline constexpr size_t kIdleReaders = 2;                      // reader connections kept open while nobody reads
+inline constexpr size_t kPreparedStatements = 256;             // kept per connection
+inline constexpr int kWriterCacheKib = 1024;                   // page cache of the writer
+inline constexpr int kReaderCacheKib = 128;                    // page cache of one reader; the kernel's cache is behind it
+inline constexpr int64_t kWalCheckpointBytes = 4 << 20;        // above it the checkpoint thread works
+inline constexpr int64_t kWalHardBytes = 32 << 20;             // above it the writer itself empties the log
+inline constexpr int64_t kDiskReserveBytes = 16 << 20;         // free space below which writes that grow state are refused
+inline constexpr int64_t kDiskCheckMs = 100;                   // how long an answer of statvfs is believed
+inline constexpr int kDatabaseBusyMs = 5000;                   // waiting for another process (a backup tool) to let go
+
 }  // namespace savia::limits

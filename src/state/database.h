@@ -9,7 +9,8 @@
 //   }));                                                        // durable when it returns
 //   auto row = TRY(db.read([&](Tx& tx) { return tx.one<std::string>("SELECT json FROM fn WHERE name=?", name); }));
 //
-// A full disk is Error kExhausted ("disk is full: …"); nothing of that request is kept and later requests may succeed.
+// A full disk is Error kExhausted ("disk is full: …"); nothing of that request is kept and later requests may succeed. A
+// reserve (limits::kDiskReserveBytes) is kept for writes that free something (WriteKind::kFree) and for the log's own growth.
 #pragma once
 
 #include <cstdint>
@@ -20,9 +21,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/limits.h"
 #include "base/result.h"
 
-struct sqlite3;
 struct sqlite3_stmt;
 
 namespace savia::state {
@@ -53,16 +54,16 @@ struct Bytes {
 };
 class Param {
  public:
-  Param(std::nullptr_t) : kind_(Kind::kNull) {}                                    // NOLINT(google-explicit-constructor)
-  Param(int v) : kind_(Kind::kInt), int_(v) {}                                     // NOLINT(google-explicit-constructor)
-  Param(int64_t v) : kind_(Kind::kInt), int_(v) {}                                 // NOLINT(google-explicit-constructor)
-  Param(size_t v) : kind_(Kind::kInt), int_(static_cast<int64_t>(v)) {}            // NOLINT(google-explicit-constructor)
-  Param(bool v) : kind_(Kind::kInt), int_(v ? 1 : 0) {}                            // NOLINT(google-explicit-constructor)
-  Param(double v) : kind_(Kind::kReal), real_(v) {}                                // NOLINT(google-explicit-constructor)
-  Param(std::string_view v) : kind_(Kind::kText), text_(v) {}                      // NOLINT(google-explicit-constructor)
-  Param(const std::string& v) : kind_(Kind::kText), text_(v) {}                    // NOLINT(google-explicit-constructor)
-  Param(const char* v) : kind_(Kind::kText), text_(v) {}                           // NOLINT(google-explicit-constructor)
-  Param(Bytes v) : kind_(Kind::kBlob), text_(v.view) {}                            // NOLINT(google-explicit-constructor)
+  Param(std::nullptr_t) : kind_(Kind::kNull) {}                          // NOLINT(google-explicit-constructor)
+  Param(int v) : kind_(Kind::kInt), int_(v) {}                           // NOLINT(google-explicit-constructor)
+  Param(int64_t v) : kind_(Kind::kInt), int_(v) {}                       // NOLINT(google-explicit-constructor)
+  Param(size_t v) : kind_(Kind::kInt), int_(static_cast<int64_t>(v)) {}  // NOLINT(google-explicit-constructor)
+  Param(bool v) : kind_(Kind::kInt), int_(v ? 1 : 0) {}                  // NOLINT(google-explicit-constructor)
+  Param(double v) : kind_(Kind::kReal), real_(v) {}                      // NOLINT(google-explicit-constructor)
+  Param(std::string_view v) : kind_(Kind::kText), text_(v) {}            // NOLINT(google-explicit-constructor)
+  Param(const std::string& v) : kind_(Kind::kText), text_(v) {}          // NOLINT(google-explicit-constructor)
+  Param(const char* v) : kind_(Kind::kText), text_(v) {}                 // NOLINT(google-explicit-constructor)
+  Param(Bytes v) : kind_(Kind::kBlob), text_(v.view) {}                  // NOLINT(google-explicit-constructor)
 
  private:
   friend class Tx;
@@ -94,14 +95,16 @@ class Tx {
   template <class... A>
   Result<std::optional<std::string>> text(std::string_view sql, const A&... args) {
     std::optional<std::string> out;
-    auto r = query(sql, [&](const Row& row) { return out = row.text(0), false; }, args...);
+    auto r = query(
+        sql, [&](const Row& row) { return out = row.text(0), false; }, args...);
     if (!r.ok()) return fail(std::move(r).error());
     return out;
   }
   template <class... A>
   Result<std::optional<int64_t>> num(std::string_view sql, const A&... args) {
     std::optional<int64_t> out;
-    auto r = query(sql, [&](const Row& row) { return out = row.num(0), false; }, args...);
+    auto r = query(
+        sql, [&](const Row& row) { return out = row.num(0), false; }, args...);
     if (!r.ok()) return fail(std::move(r).error());
     return out;
   }
@@ -109,8 +112,7 @@ class Tx {
   void after_commit(std::function<void()> fn);
 
  private:
-  friend class Connection;
-  friend class Database;
+  friend class DatabaseImpl;
   explicit Tx(class Connection& c) : connection_(c) {}
   Result<int64_t> run(std::string_view sql, const Param* params, size_t count, const std::function<bool(const Row&)>& each);
   class Connection& connection_;
@@ -118,26 +120,38 @@ class Tx {
 };
 
 struct DatabaseStats {
-  int64_t writes = 0;
-  int64_t commits = 0;
-  int64_t failed = 0;
+  int64_t writes = 0;   // requests that are durable
+  int64_t commits = 0;  // transactions that carried them
+  int64_t failed = 0;   // requests that were answered with an error
+};
+
+// Whether a write may use the last megabytes of the disk: deleting must stay possible when there is no room to create.
+enum class WriteKind { kGrow, kFree };
+
+struct DatabaseOptions {
+  int64_t disk_reserve_bytes = limits::kDiskReserveBytes;
+  size_t max_readers = limits::kReaderConnections;
 };
 
 class Database {
  public:
   // Opens or makes the file, runs the missing migrations. State made by a newer program is refused:
   // "state of logs has schema 4, this program (0.1.0) knows 3: use the newer program".
-  static Result<std::unique_ptr<Database>> open(const std::string& path, const std::vector<Migration>& migrations);
+  // The file is private to its owner (0600). Migrations run in one transaction: all of them or none.
+  static Result<std::unique_ptr<Database>> open(const std::string& path, const std::vector<Migration>& migrations,
+                                                const DatabaseOptions& options = {});
   virtual ~Database() = default;
 
   using WriteFn = std::function<Result<void>(Tx&)>;
   using ReadFn = std::function<Result<void>(Tx&)>;
-  virtual Result<void> write(const WriteFn& fn) = 0;  // any thread but the writer's; blocks until durable
-  virtual Result<void> read(const ReadFn& fn) = 0;    // any thread; a consistent view
+  // Any thread but the writer's; blocks until durable. `fn` runs once, on the writer thread, and must be short.
+  virtual Result<void> write(const WriteFn& fn, WriteKind kind = WriteKind::kGrow) = 0;
+  virtual Result<void> read(const ReadFn& fn) = 0;  // any thread; a consistent view that holds every answered write
   // The same without blocking a thread: `done` runs on the writer thread.
-  virtual void write_async(WriteFn fn, std::function<void(Result<void>)> done) = 0;
-  virtual Result<void> backup_to(const std::string& path) = 0;  // a consistent copy (VACUUM INTO)
-  virtual Result<void> wipe() = 0;                              // deletes every row of every service table
+  virtual void write_async(WriteFn fn, std::function<void(Result<void>)> done, WriteKind kind = WriteKind::kGrow) = 0;
+  virtual Result<void> backup_to(
+      const std::string& path) = 0;  // a consistent, durable copy (VACUUM INTO); no file may be there
+  virtual Result<void> wipe() = 0;   // deletes every row of every service table
   virtual DatabaseStats stats() const = 0;
 };
 
