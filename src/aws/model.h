@@ -300,7 +300,7 @@ class ServiceModel {
 };
 
 // A label's text in the path, percent-encoded as sent: what `{name}` or `{name+}` stands for. nullopt: the path does not fit.
-std::optional<std::string> path_label(std::string_view path_template, std::string_view path, std::string_view label);
+std::optional<std::string_view> path_label(std::string_view path_template, std::string_view path, std::string_view label);
 
 // Every compiled model, ordered by name (generated). And each on its own: `ServiceModel lambda_model();` in aws/models.h.
 std::vector<ServiceModel> all_models();
