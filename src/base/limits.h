@@ -51,6 +51,7 @@ inline constexpr size_t kPreparedStatements = 256;             // kept per conne
 inline constexpr int kWriterCacheKib = 1024;                   // page cache of the writer
 inline constexpr int kReaderCacheKib = 128;                    // page cache of one reader; the kernel's cache is behind it
 inline constexpr int64_t kWalCheckpointBytes = 4 << 20;        // above it the checkpoint thread works
+inline constexpr int64_t kWalKeptBytes = 8 << 20;              // the log file keeps this length when it starts over
 inline constexpr int64_t kWalHardBytes = 32 << 20;             // above it the writer itself empties the log
 inline constexpr int64_t kDiskReserveBytes = 16 << 20;         // free space below which writes that grow state are refused
 inline constexpr int64_t kDiskCheckMs = 100;                   // how long an answer of statvfs is believed

@@ -31,7 +31,7 @@ std::string pragmas(ConnectionMode mode) {
   std::string sql = "PRAGMA busy_timeout=" + std::to_string(limits::kDatabaseBusyMs) + ";";
   if (writer) sql += "PRAGMA journal_mode=WAL;";
   sql += "PRAGMA synchronous=FULL;PRAGMA foreign_keys=ON;PRAGMA temp_store=MEMORY;PRAGMA wal_autocheckpoint=0;";
-  sql += "PRAGMA journal_size_limit=" + std::to_string(limits::kWalCheckpointBytes) + ";";
+  sql += "PRAGMA journal_size_limit=" + std::to_string(limits::kWalKeptBytes) + ";";
   sql += "PRAGMA cache_size=-" + std::to_string(writer ? limits::kWriterCacheKib : limits::kReaderCacheKib) + ";";
   if (!writer) sql += "PRAGMA query_only=ON;";
   return sql;

@@ -15,8 +15,10 @@
 //
 // The write-ahead log is folded into the main file by a checkpoint thread with a connection of its own (PASSIVE: it waits
 // for nobody and nobody waits for it) once it is longer than kWalCheckpointBytes. Under writes that never pause such a
-// checkpoint never reaches the log's end, and the log would grow without bound; above kWalHardBytes the writer itself
-// empties it between two groups, which by then is little work.
+// checkpoint never reaches the log's end, and SQLite starts the log over only from there. So when the thread is done, the
+// writer folds in the few pages that came meanwhile, between two groups. Starting over matters: a log that is written
+// again in place costs half of a sync that also makes the file longer (112 µs against 236 µs, ext4). Above kWalHardBytes,
+// when the checkpoint thread cannot keep up, the writer does all of it.
 #include "state/database.h"
 
 #include <fcntl.h>
@@ -288,13 +290,9 @@ class DatabaseImpl final : public Database {
   void request_checkpoint() {
     const int64_t bytes = wal_bytes_.load(std::memory_order_relaxed);
     if (bytes < limits::kWalCheckpointBytes) return;
-    if (bytes >= limits::kWalHardBytes) {
-      // Does not wait for readers: what they still need stays for the next time.
-      int in_log = 0;
-      int done = 0;
-      sqlite3_busy_timeout(connection_->handle(), 0);
-      sqlite3_wal_checkpoint_v2(connection_->handle(), nullptr, SQLITE_CHECKPOINT_RESTART, &in_log, &done);
-      sqlite3_busy_timeout(connection_->handle(), limits::kDatabaseBusyMs);
+    if (checkpoint_finish_.exchange(false) || bytes >= limits::kWalHardBytes) {
+      sqlite3_wal_checkpoint_v2(connection_->handle(), nullptr, SQLITE_CHECKPOINT_PASSIVE, nullptr, nullptr);
+      wal_bytes_ = 0;  // until the next commit tells
       return;
     }
     {
@@ -322,6 +320,7 @@ class DatabaseImpl final : public Database {
       }
       c = Error::internal("closed");
       lock.lock();
+      checkpoint_finish_ = rc == SQLITE_OK;
       checkpoint_wanted_ = false;
     }
   }
@@ -335,6 +334,7 @@ class DatabaseImpl final : public Database {
   std::atomic<int64_t> writes_{0};
   std::atomic<int64_t> commits_{0};
   std::atomic<int64_t> failed_{0};
+  std::atomic<bool> checkpoint_finish_{false};
   std::mutex checkpoint_mutex_;
   std::condition_variable checkpoint_wake_;
   bool checkpoint_wanted_ = false;
