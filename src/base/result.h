@@ -133,17 +133,17 @@ class [[nodiscard]] Result<void, E> {
 }  // namespace savia
 
 // The value of a Result expression; an error leaves the calling function. GNU statement expression, clean on g++ and clang.
-#define TRY(...)                                                         \
-  __extension__({                                                        \
-    auto try_result_ = (__VA_ARGS__);                                    \
-    if (!try_result_.ok()) return ::savia::fail(std::move(try_result_).error()); \
-    std::move(try_result_).value();                                      \
-  })
+// The name of the temporary is numbered, so that a TRY may stand inside a lambda inside another TRY without -Wshadow.
+#define TRY(...) SAVIA_TRY_AS(SAVIA_TRY_NAME(__COUNTER__), error(), __VA_ARGS__)
 
 // The same, saying what was being done: TRY_CONTEXT(read(x), "load config").
-#define TRY_CONTEXT(expr, doing)                                                                \
-  __extension__({                                                                               \
-    auto try_result_ = (expr);                                                                  \
-    if (!try_result_.ok()) return ::savia::fail(std::move(try_result_).error().context(doing)); \
-    std::move(try_result_).value();                                                             \
+#define TRY_CONTEXT(expr, doing) SAVIA_TRY_AS(SAVIA_TRY_NAME(__COUNTER__), error().context(doing), expr)
+
+#define SAVIA_TRY_NAME(n) SAVIA_TRY_NAME2(n)
+#define SAVIA_TRY_NAME2(n) try_result_##n
+#define SAVIA_TRY_AS(name, with_error, ...)                          \
+  __extension__({                                                    \
+    auto name = (__VA_ARGS__);                                       \
+    if (!name.ok()) return ::savia::fail(std::move(name).with_error); \
+    std::move(name).value();                                         \
   })
