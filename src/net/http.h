@@ -19,8 +19,8 @@ class Headers {
   void add(std::string_view name, std::string_view value) { fields_.emplace_back(name, value); }
   void set(std::string_view name, std::string_view value);  // replaces every field of that name
   void remove(std::string_view name);
-  const std::string* find(std::string_view name) const;     // first, nullptr when absent
-  std::string_view get(std::string_view name) const;        // "" when absent
+  const std::string* find(std::string_view name) const;  // first, nullptr when absent
+  std::string_view get(std::string_view name) const;     // "" when absent
   bool has(std::string_view name) const { return find(name) != nullptr; }
   const std::vector<Field>& fields() const { return fields_; }
   bool empty() const { return fields_.empty(); }
@@ -30,8 +30,8 @@ class Headers {
 };
 
 struct HttpRequest {
-  std::string method;   // "GET"
-  std::string target;   // as sent: "/a%20b?x=1" (origin form; absolute form is reduced to it)
+  std::string method;  // "GET"
+  std::string target;  // as sent: "/a%20b?x=1" (origin form; absolute form is reduced to it)
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
   std::string_view query() const {
     size_t q = target.find('?');
@@ -39,7 +39,7 @@ struct HttpRequest {
   }
   int minor_version = 1;
   Headers headers;
-  std::string body;     // whole, de-chunked (transfer coding only; aws-chunked is the front's business)
+  std::string body;  // whole, de-chunked (transfer coding only; aws-chunked is the front's business)
   Headers trailers;
   std::string peer_ip;  // "127.0.0.1"; "unix" for Unix sockets
   int peer_port = 0;
@@ -48,7 +48,7 @@ struct HttpRequest {
 
 struct HttpResponse {
   int status = 200;
-  Headers headers;    // Content-Length, Date and Connection are added by the server
+  Headers headers;  // Content-Length, Date and Connection are added by the server
   std::string body;
   bool close = false;  // end the connection after it
 };
@@ -58,6 +58,9 @@ class HttpResponder {
  public:
   virtual ~HttpResponder() = default;
   virtual void respond(HttpResponse response) = 0;
+  // `fn` runs on the server's loop if the client's connection breaks before the answer; call on that loop. The answer that
+  // follows nevertheless is dropped quietly.
+  virtual void on_abort(std::function<void()> fn) { (void)fn; }
 };
 
 // Called on the server's loop with a complete request; must not block.

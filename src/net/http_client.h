@@ -6,15 +6,19 @@
 
 #include "base/result.h"
 #include "net/http.h"
+#include "net/stream.h"
 
 namespace savia::net {
 
 class HttpClient {
  public:
-  // "http://127.0.0.1:4566", "unix:/path"
-  static Result<std::unique_ptr<HttpClient>> connect(const std::string& endpoint, int64_t timeout_ms);
+  // "http://127.0.0.1:4566", "http://localhost:4566", "https://host:443", "unix:/path". `timeout_ms` bounds connecting and
+  // each whole exchange. `tls`: for https; null makes a context with the system's authorities.
+  static Result<std::unique_ptr<HttpClient>> connect(const std::string& endpoint, int64_t timeout_ms,
+                                                     std::shared_ptr<TlsContext> tls = nullptr);
   virtual ~HttpClient() = default;
-  // Sends and waits for the whole answer. Host and Content-Length are added when absent. Keeps the connection open.
+  // Sends and waits for the whole answer. Host and Content-Length are added when absent. Keeps the connection open and makes
+  // a new one when the server has closed it (a request that was not answered at all is then sent again once).
   virtual Result<HttpResponse> send(const HttpRequest& request) = 0;
 };
 
