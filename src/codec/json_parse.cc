@@ -3,12 +3,12 @@
 // Why not simdjson: its DOM cannot say where a document breaks, refuses integers beyond uint64 where a number is wanted,
 // needs padded input (a copy of up to 10 MB) and then still has to be turned into Values, which is where the time goes. What
 // makes it fast matters only inside strings, so strings are scanned 16 bytes at a time here too.
-#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 
 #include "codec/json.h"
 #include "codec/json_scan.h"
+#include "codec/members.h"
 #include "codec/utf8.h"
 
 namespace savia {
@@ -53,6 +53,7 @@ class Parser {
   }
 
   bool value(Value& out, size_t depth) {
+    if (++values_ > limits::kDocumentValues) return error("document holds too many values");
     if (p_ == end_) return error(text_.empty() ? "empty document" : "unexpected end, expected a value");
     switch (*p_) {
       case '{':
@@ -138,49 +139,6 @@ class Parser {
     keep_last_of_equal_names(members);
     out = Value(std::move(members));
     return true;
-  }
-
-  // Large objects are sorted by index instead of compared pairwise: a hostile one of a million names stays n log n.
-  static void keep_last_of_equal_names(Value::Object& members) {
-    constexpr size_t kPairwise = 12;
-    size_t n = members.size();
-    if (n < 2) return;
-    std::vector<bool> dead;
-    auto drop = [&](size_t first, size_t last) {
-      members[first].second = std::move(members[last].second);
-      dead.resize(n);
-      dead[last] = true;
-    };
-    if (n <= kPairwise) {
-      for (size_t i = 1; i < n; ++i) {
-        for (size_t j = 0; j < i; ++j) {
-          if (members[j].first == members[i].first && (dead.empty() || !dead[j])) {
-            drop(j, i);
-            break;
-          }
-        }
-      }
-    } else {
-      std::vector<size_t> order(n);
-      for (size_t i = 0; i < n; ++i) order[i] = i;
-      std::sort(order.begin(), order.end(), [&](size_t a, size_t b) {
-        int c = members[a].first.compare(members[b].first);
-        return c != 0 ? c < 0 : a < b;
-      });
-      for (size_t i = 0; i < n;) {
-        size_t j = i + 1;
-        while (j < n && members[order[j]].first == members[order[i]].first) drop(order[i], order[j++]);
-        i = j;
-      }
-    }
-    if (dead.empty()) return;
-    size_t to = 0;
-    for (size_t i = 0; i < n; ++i) {
-      if (dead[i]) continue;
-      if (to != i) members[to] = std::move(members[i]);
-      ++to;
-    }
-    members.resize(to);
   }
 
   bool string(std::string& out) {
@@ -325,6 +283,7 @@ class Parser {
   const char* p_;
   const char* end_;
   size_t max_depth_;
+  size_t values_ = 0;
   const char* reason_ = nullptr;
   const char* at_ = nullptr;
 };
