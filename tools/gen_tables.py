@@ -105,6 +105,8 @@ class Writer:
         if required or ref.get("required"):
             flags |= MEMBER_FLAGS["required"]
         ns = ref.get("xmlNamespace", {})
+        if isinstance(ns, str):
+            ns = {"uri": ns}
         p = self.pool
         self.members.append(
             f"{{{p(name)},{p(ref.get('locationName', ''))},{p(ref.get('queryName', ''))},{p(ns.get('uri', ''))},"

@@ -40,6 +40,8 @@ inline constexpr size_t kYamlNodes = 200'000;          // of one YAML document a
 inline constexpr size_t kFormPairs = 10'000;  // fields of one query string or form
 
 // Control plane.
+inline constexpr size_t kEchoedValueBytes = 16 * 1024;  // of a wrong value, in the message that says so
+inline constexpr size_t kValidationErrors = 100;        // spelled out in one message; more are only counted
 inline constexpr size_t kControlThreads = 8;
 inline constexpr size_t kControlQueue = 4096;  // requests waiting for a thread; more are answered 503
 inline constexpr int64_t kClockSkewMs = 15 * 60 * 1000;  // SigV4
