@@ -35,6 +35,7 @@ inline constexpr size_t kLogTailBytes = 4096;
 
 // Codecs.
 inline constexpr size_t kNestingDepth = 128;  // JSON, CBOR, XML and YAML documents
+inline constexpr size_t kPayloadDepth = 1000;  // JSON that Savia passes on without reading it
 inline constexpr size_t kDocumentValues = 4'000'000;  // of one JSON or CBOR document: 40 bytes of memory for 2 of text
 inline constexpr size_t kYamlNodes = 200'000;          // of one YAML document after aliases are resolved
 inline constexpr size_t kFormPairs = 10'000;  // fields of one query string or form

@@ -18,6 +18,7 @@ namespace savia::fuzz {
 
 inline void json(std::string_view bytes) {
   auto v = parse_json(bytes);
+  CHECK(check_json(bytes, limits::kNestingDepth).ok() == v.ok());
   if (!v.ok()) return;
   std::string once = to_json(*v);  // 1.0 becomes 1: texts are compared, not kinds
   auto again = parse_json(once);

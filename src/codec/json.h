@@ -19,6 +19,8 @@ namespace savia {
 
 // `max_depth`: arrays and objects inside each other; deeper documents are refused.
 Result<Value> parse_json(std::string_view text, size_t max_depth = limits::kNestingDepth);
+// Is it JSON? The same grammar, but nothing is built and the number of values is not limited: for payloads that pass through.
+Result<void> check_json(std::string_view text, size_t max_depth = limits::kPayloadDepth);
 
 std::string to_json(const Value& v);
 void append_json(std::string& out, const Value& v);

@@ -18,6 +18,8 @@ bool is_digit(char c) {
   return c >= '0' && c <= '9';
 }
 
+// With kBuild false it only judges: nothing is kept, so checking a payload of megabytes costs a scan.
+template <bool kBuild>
 class Parser {
  public:
   Parser(std::string_view text, size_t max_depth)
@@ -53,7 +55,7 @@ class Parser {
   }
 
   bool value(Value& out, size_t depth) {
-    if (++values_ > limits::kDocumentValues) return error("document holds too many values");
+    if (kBuild && ++values_ > limits::kDocumentValues) return error("document holds too many values");
     if (p_ == end_) return error(text_.empty() ? "empty document" : "unexpected end, expected a value");
     switch (*p_) {
       case '{':
@@ -63,7 +65,7 @@ class Parser {
       case '"': {
         std::string s;
         if (!string(s)) return false;
-        out = Value(std::move(s));
+        if constexpr (kBuild) out = Value(std::move(s));
         return true;
       }
       case 't':
@@ -96,7 +98,11 @@ class Parser {
     }
     while (true) {
       skip_space();
-      if (!value(list.emplace_back(), depth + 1)) return false;
+      if constexpr (kBuild) {
+        if (!value(list.emplace_back(), depth + 1)) return false;
+      } else {
+        if (!value(out, depth + 1)) return false;
+      }
       skip_space();
       if (p_ == end_) return error("unexpected end inside an array");
       if (*p_ == ']') break;
@@ -122,13 +128,17 @@ class Parser {
       skip_space();
       if (p_ == end_) return error("unexpected end inside an object");
       if (*p_ != '"') return error("expected a member's name in double quotes");
-      Value::Member& m = members.emplace_back();
-      if (!string(m.first)) return false;
+      std::string name;
+      if (!string(name)) return false;
       skip_space();
       if (p_ == end_ || *p_ != ':') return error("expected ':' after a member's name");
       ++p_;
       skip_space();
-      if (!value(m.second, depth + 1)) return false;
+      if constexpr (kBuild) {
+        if (!value(members.emplace_back(std::move(name), Value()).second, depth + 1)) return false;
+      } else {
+        if (!value(out, depth + 1)) return false;
+      }
       skip_space();
       if (p_ == end_) return error("unexpected end inside an object");
       if (*p_ == '}') break;
@@ -136,7 +146,7 @@ class Parser {
       ++p_;
     }
     ++p_;
-    keep_last_of_equal_names(members);
+    if constexpr (kBuild) keep_last_of_equal_names(members);
     out = Value(std::move(members));
     return true;
   }
@@ -145,7 +155,7 @@ class Parser {
     ++p_;
     while (true) {
       const char* plain = json_plain_end(p_, end_);
-      out.append(p_, plain);
+      if constexpr (kBuild) out.append(p_, plain);
       p_ = plain;
       if (p_ == end_) return error("unexpected end inside a string");
       unsigned char c = static_cast<unsigned char>(*p_);
@@ -160,7 +170,7 @@ class Parser {
       } else {
         size_t n = utf8_sequence(p_, end_);
         if (n == 0) return error("bytes inside a string that are not UTF-8");
-        out.append(p_, n);
+        if constexpr (kBuild) out.append(p_, n);
         p_ += n;
       }
     }
@@ -291,7 +301,12 @@ class Parser {
 }  // namespace
 
 Result<Value> parse_json(std::string_view text, size_t max_depth) {
-  return Parser(text, max_depth).document();
+  return Parser<true>(text, max_depth).document();
+}
+Result<void> check_json(std::string_view text, size_t max_depth) {
+  auto r = Parser<false>(text, max_depth).document();
+  if (!r.ok()) return std::move(r).error();
+  return {};
 }
 
 }  // namespace savia

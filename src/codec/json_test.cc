@@ -39,6 +39,7 @@ TEST(Json, Numbers) {
     append_json_double(s, d);
     EXPECT_EQ(parse_json(s)->as_double(), d) << s;
   }
+  EXPECT_EQ(again("[-0,-0.0,-1e-999]"), "[0,-0.0,-0.0]");
   EXPECT_EQ(to_json(Value(1700000000.0)), "1700000000");
   EXPECT_EQ(to_json(Value(std::nan(""))), "\"NaN\"");
   EXPECT_EQ(to_json(Value(-std::numeric_limits<double>::infinity())), "\"-Infinity\"");
@@ -133,6 +134,7 @@ TEST(Json, TestSuite) {
     text << in.rdbuf();
     auto v = parse_json(text.str());
     ++seen;
+    EXPECT_EQ(check_json(text.str(), limits::kNestingDepth).ok(), v.ok()) << name;
     if (name[0] == 'y') {
       EXPECT_TRUE(v.ok()) << name << ": " << v.error().message();
     }

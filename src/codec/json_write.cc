@@ -147,6 +147,10 @@ void append_json_double(std::string& out, double v) {
   } else if (std::isinf(v)) {
     out += v > 0 ? "\"Infinity\"" : "\"-Infinity\"";
   } else {
+    if (v == 0 && std::signbit(v)) {
+      out += "-0.0";  // "-0" would be read as the integer 0
+      return;
+    }
     // As ECMAScript: plain digits between 1e-6 and 1e21, else an exponent.
     double magnitude = std::fabs(v);
     bool plain = magnitude == 0 || (magnitude >= 1e-6 && magnitude < 1e21);
