@@ -95,8 +95,8 @@ bool query_has(std::string_view query, std::string_view name, std::optional<std:
   return false;
 }
 
-// How well the query fits: -1 not at all, else 2 for each fixed part and 1 for each required query member that is there;
-// a missing one takes 1000 away, so that such an operation is chosen only where nothing else has that route.
+// How well the query fits: -1 not at all, else most for each fixed part and 1 for each required query member that is there;
+// a missing one takes so much away that such an operation is chosen only where nothing else has that route and fixed parts.
 int query_score(OperationModel op, std::string_view query) {
   int score = 10'000;
   if (!op.query().empty()) {
@@ -106,7 +106,7 @@ int query_score(OperationModel op, std::string_view query) {
       std::optional<std::string_view> value;
       if (eq != std::string_view::npos) value = part.substr(eq + 1);
       if (!query_has(query, name, value)) return -1;
-      score += 2;
+      score += 2000;
     }
   }
   for (Member m : op.input().members()) {

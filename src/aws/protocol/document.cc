@@ -212,7 +212,7 @@ void write_json_structure(JsonWriter& out, Shape shape, const Value& v, bool bod
     for (const auto& [name, e] : v.as_object()) {
       if (e.is_null()) continue;
       Member m = shape.member(name);
-      if (!m || (body_members_only && m.location() != Location::kBody)) continue;
+      if (!m || (body_members_only && !in_output_body(m))) continue;
       out.key(m.wire());
       write_json(out, m, e);
     }

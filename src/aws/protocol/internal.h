@@ -30,6 +30,11 @@ TimestampFormat timestamp_format(Member m, TimestampFormat otherwise);
 Result<Value, Fault> scalar_in(Member m, std::string_view text, Protocol protocol);
 std::string scalar_out(Member m, const Value& v, TimestampFormat otherwise);
 
+// Answers have no path and no query: members with such a location are in the body like any other.
+inline bool in_output_body(Member m) {
+  return m.location() == Location::kBody || m.location() == Location::kUri || m.location() == Location::kQuery;
+}
+
 // ---- Faults --------------------------------------------------------------------------------------------------------------
 
 // The body cannot be read as the protocol's format: SerializationException, MalformedXML, MalformedInput.

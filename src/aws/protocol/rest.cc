@@ -80,6 +80,7 @@ Result<Value, Fault> header_in(Member m, const std::string& text, Protocol proto
   }
   if (!shape.is(ShapeKind::kList)) return scalar_in(m, text, protocol);
   Value out = Value::list();
+  if (trim(text).empty()) return out;
   for (const std::string& item :
        split_header(text, shape.element().shape().is(ShapeKind::kTimestamp) &&
                               timestamp_format(shape.element(), TimestampFormat::kRfc822) == TimestampFormat::kRfc822)) {
@@ -201,7 +202,9 @@ void body_out(const Addressed& to, Shape shape, const Value& output, net::HttpRe
     response.headers.add("Content-Type", "application/json");
     return;
   }
-  if (!has_body_members(shape)) return;
+  bool any = false;
+  for (Member m : shape.members()) any = any || in_output_body(m);
+  if (!any) return;
   XmlWriter w(response.body);
   w.declaration();
   w.open(shape.xml_name().empty() ? shape.name() : shape.xml_name());

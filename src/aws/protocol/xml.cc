@@ -17,9 +17,11 @@ std::string_view value_name(Shape map) {
   return map.value().has_wire() ? map.value().wire() : "value";
 }
 
-// Elements of a flattened list bear the name of the list's element where the model gives one on both, else the member's.
+// Elements of a flattened list bear the member's name; where the list as such is flattened (older models) and only its element
+// has a name of its own, they bear that (SQS: Messages, of elements Message).
 std::string_view flat_name(Member m) {
-  if (m.shape().is(ShapeKind::kList) && !m.has_wire() && m.shape().element().has_wire()) return m.shape().element().wire();
+  bool older = m.shape().flag(tables::kFlattened) && !m.flag(tables::kMemberFlattened);
+  if (older && !m.has_wire() && m.shape().element().has_wire()) return m.shape().element().wire();
   return m.wire();
 }
 
@@ -137,12 +139,12 @@ void write_xml_members(XmlWriter& out, Shape shape, const Value& v) {
   if (!v.is_object()) return;
   for (const auto& [name, e] : v.as_object()) {
     Member m = shape.member(name);
-    if (!m || e.is_null() || m.location() != Location::kBody || m.flag(tables::kXmlAttribute)) continue;
+    if (!m || e.is_null() || !in_output_body(m) || m.flag(tables::kXmlAttribute)) continue;
     if (m.flattened() && m.shape().is(ShapeKind::kList) && e.is_list()) {
       for (const Value& item : e.as_list()) {
         if (item.is_null()) continue;
         out.open(flat_name(m));
-        name_space(out, m.xml_uri(), m.xml_prefix());
+        name_space(out, m.shape().element().xml_uri(), m.shape().element().xml_prefix());
         if (m.shape().element().shape().is(ShapeKind::kStructure)) write_attributes(out, m.shape().element().shape(), item);
         write_contents(out, m.shape().element(), item);
         out.close();
