@@ -6,7 +6,7 @@ namespace {
 std::string code_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kExhausted:
-      return "InsufficientStorage";
+      return "ServiceException";
     case ErrorKind::kUnavailable:
       return "ServiceUnavailable";
     case ErrorKind::kUnimplemented:
