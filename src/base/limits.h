@@ -21,6 +21,19 @@ inline constexpr size_t kConnections = 16'384;          // open client connectio
 inline constexpr int64_t kRestIntegrationMs = 29'000;
 inline constexpr int64_t kHttpIntegrationMs = 30'000;
 
+// API Gateway's control planes. AWS starts at 300 resources or routes and 10 stages an API and raises them on request.
+inline constexpr size_t kApiRoutes = 10'000;  // resources, or routes, or integrations of one API
+inline constexpr size_t kApiStages = 100;
+inline constexpr size_t kStageVariables = 100;
+inline constexpr size_t kStageVariableNameBytes = 64;
+inline constexpr size_t kStageVariableValueBytes = 512;
+inline constexpr size_t kStageNameBytes = 128;
+inline constexpr int64_t kIntegrationMinMs = 50;
+inline constexpr int64_t kCompressionBytes = 10'485'760;  // the largest minimumCompressionSize
+inline constexpr size_t kTags = 50;                       // of one resource
+inline constexpr size_t kTagKeyBytes = 128;
+inline constexpr size_t kTagValueBytes = 256;
+
 // Lambda (AWS: "Lambda quotas").
 inline constexpr size_t kInvokePayloadBytes = 6 * 1024 * 1024;         // synchronous, each way
 inline constexpr size_t kRuntimeResponseBytes = 6 * 1024 * 1024 + 100;  // as the runtime API counts it
