@@ -46,6 +46,17 @@ inline constexpr size_t kEnvironmentBytes = 4096;
 inline constexpr int64_t kInitTimeoutMs = 10'000;
 inline constexpr size_t kLogTailBytes = 4096;
 
+// Function environments.
+inline constexpr int64_t kAccountConcurrency = 1000;      // AWS's default: invocations of one account at a time
+inline constexpr int64_t kEnvironmentMib = 80;            // what an idle web function keeps resident: how many fit a machine
+inline constexpr int64_t kFreezeAfterMs = 100;            // idle this long, an environment is frozen
+inline constexpr int64_t kReapAfterMs = 10 * 60 * 1000;   // idle this long, it is ended, unless it is its function's last
+inline constexpr int64_t kScaleOutAfterMs = 8;            // short functions: wait for a busy environment this long first
+inline constexpr size_t kLogLineBytes = 256 * 1024;       // CloudWatch Logs: one event
+inline constexpr size_t kLogLinesPerInvocation = 10'000;  // further ones are dropped and counted
+inline constexpr size_t kLogBytesPerInvocation = 4 * 1024 * 1024;
+inline constexpr size_t kHostRelays = 256;                // open connections to host_ports, all functions together
+
 // Codecs.
 inline constexpr size_t kNestingDepth = 128;  // JSON, CBOR, XML and YAML documents
 inline constexpr size_t kPayloadDepth = 1000;  // JSON that Savia passes on without reading it

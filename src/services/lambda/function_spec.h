@@ -91,6 +91,9 @@ class FunctionEngine : public ports::FunctionInvoker {
   virtual void set_reserved_concurrency(const std::string& account, const std::string& region, const std::string& name,
                                         std::optional<int64_t> concurrency) = 0;
 
+  // From now on keeps started runtimes without a function in reserve. The server calls it once it is ready.
+  virtual void fill_pool() = 0;
+
   virtual RuntimeStatus runtime_status(const std::string& runtime) const = 0;
   // Looks again at what is installed (after `savia runtime install`).
   virtual void rescan_runtimes() = 0;
