@@ -86,4 +86,17 @@ inline constexpr int64_t kDiskReserveBytes = 16 << 20;         // free space bel
 inline constexpr int64_t kDiskCheckMs = 100;                   // how long an answer of statvfs is believed
 inline constexpr int kDatabaseBusyMs = 5000;                   // waiting for another process (a backup tool) to let go
 
+// Sandboxes.
+inline constexpr size_t kSandboxSpecBytes = 160 * 1024;  // argv, environment, mounts of one; it travels as one datagram
+inline constexpr size_t kSandboxListeners = 64;          // their descriptors pass in one message (Linux: 253 at most)
+inline constexpr size_t kSandboxMounts = 64;
+inline constexpr size_t kSandboxes = 16'384;             // alive at once; each has a user id and a /31 network of its own
+inline constexpr size_t kWarmSandboxes = 2;              // name spaces made ahead, so that a start does not wait for them
+inline constexpr int64_t kSandboxInitBytes = 2 * 1024 * 1024;  // allowed on top of memory_mib for the init inside
+inline constexpr int64_t kSandboxShmMib = 64;            // /dev/shm
+inline constexpr int64_t kSandboxPollMs = 50;            // memory polling where there is no memory cgroup
+inline constexpr int64_t kSandboxTmpStepMib = 32;        // by how much the memory limit is kept ahead of what /tmp holds
+inline constexpr size_t kDnsQueries = 64;                // relayed at once for one sandbox; more are dropped
+inline constexpr int64_t kDnsTimeoutMs = 5'000;
+
 }  // namespace savia::limits

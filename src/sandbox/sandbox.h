@@ -29,6 +29,7 @@ struct Facilities {
   bool memory_limit = false, cpu_share = false, pids_limit = false, freezer = false;
   bool seccomp = false;
   bool outgoing_network = false;  // veth and NAT as root, slirp4netns otherwise
+  bool late_mounts = false;       // mount_into works (open_tree and mount_setattr, Linux 5.12)
   std::vector<std::string> weaker;
 };
 
@@ -48,39 +49,39 @@ struct InnerListener {
 enum class Outgoing { kAllowed, kDenied };
 
 struct Spec {
-  std::string id;                       // [a-z0-9-]{1,40}, unique among the living
-  std::vector<std::string> argv;        // argv[0] an absolute path inside
-  std::vector<std::string> env;         // "K=V"
+  std::string id;                 // [a-z0-9-]{1,40}, unique among the living
+  std::vector<std::string> argv;  // argv[0] an absolute path inside
+  std::vector<std::string> env;   // "K=V"
   std::string cwd = "/";
   std::string hostname = "sandbox";
-  std::vector<Mount> mounts;            // on top of the machine's /usr /bin /lib* /etc (chosen files), read-only
+  std::vector<Mount> mounts;              // on top of the machine's /usr /bin /lib* /etc (chosen files), read-only
   std::vector<std::string> mount_points;  // empty folders to be mounted on later with mount_into: "/var/task", "/opt"
-  int64_t tmp_mib = 512;                // private /tmp
+  int64_t tmp_mib = 512;                  // private /tmp
   int64_t memory_mib = 128;
-  int64_t cpu_milli = 1000;             // thousandths of a core
+  int64_t cpu_milli = 1000;  // thousandths of a core
   int64_t pids = 1024;
   int64_t open_files = 1024;
   Outgoing outgoing = Outgoing::kAllowed;
   std::vector<InnerListener> listeners;
   std::map<std::string, std::string> hosts;  // /etc/hosts entries inside: name -> address
-  bool control_socket = false;          // a connected Unix stream socket as fd 3 inside (env names it), its peer is returned
+  bool control_socket = false;  // a connected Unix stream socket as fd 3 inside (env names it), its peer is returned
 };
 
 struct Exit {
   bool signaled = false;
-  int status = 0;         // exit status, or the signal's number
-  bool out_of_memory = false;
+  int status = 0;              // exit status, or the signal's number
+  bool out_of_memory = false;  // something inside was killed for its memory limit
 };
 
 struct Started {
-  pid_t pid = -1;                   // on the host
-  std::vector<int> listener_fds;    // in the order of Spec::listeners; owned by the caller
-  int control_fd = -1;              // owned by the caller
+  pid_t pid = -1;                      // on the host
+  std::vector<int> listener_fds;       // in the order of Spec::listeners; owned by the caller
+  int control_fd = -1;                 // owned by the caller
   int stdout_fd = -1, stderr_fd = -1;  // read ends, non-blocking; owned by the caller
 };
 
 struct Usage {
-  int64_t memory_bytes = 0;      // now
+  int64_t memory_bytes = 0;  // now
   int64_t memory_peak_bytes = 0;
   int64_t cpu_us = 0;
   int64_t pids = 0;
@@ -88,7 +89,9 @@ struct Usage {
 
 class Spawner {
  public:
-  // Forks the helper. Before any thread; `state_dir` (private, on a disk) holds roots and sockets.
+  // Forks the helper. Before any thread; `state_dir` (private, made if missing) holds a mount point. The helper looks at the
+  // machine beside the caller; facilities() and attach() wait for what it found. Destroyed: every sandbox is killed, and
+  // control groups, interface and firewall table are removed (some milliseconds).
   static Result<std::unique_ptr<Spawner>> start_helper(const std::string& state_dir);
   virtual ~Spawner() = default;
 
@@ -96,10 +99,13 @@ class Spawner {
   // Binds callbacks to the loop; everything below is called on its thread, and every callback runs there.
   virtual Result<void> attach(net::Loop& loop) = 0;
 
+  // `done` is called once; on_exit once afterwards, unless `done` got an error. The argv runs as an unprivileged user (993,
+  // group 990) with stdin from /dev/null; when it ends, everything that it started ends.
   virtual void start(Spec spec, std::function<void(Result<Started>)> done, std::function<void(Exit)> on_exit) = 0;
   // Bind-mounts into a running sandbox: how a pooled runtime takes over a function.
   virtual void mount_into(const std::string& id, std::vector<Mount> mounts, std::function<void(Result<void>)> done) = 0;
-  virtual void set_limits(const std::string& id, int64_t memory_mib, int64_t cpu_milli, std::function<void(Result<void>)> done) = 0;
+  virtual void set_limits(const std::string& id, int64_t memory_mib, int64_t cpu_milli,
+                          std::function<void(Result<void>)> done) = 0;
   virtual void freeze(const std::string& id) = 0;
   virtual void thaw(const std::string& id) = 0;  // takes effect before anything written to the sandbox afterwards is answered
   virtual void kill(const std::string& id) = 0;  // the whole tree; on_exit follows
