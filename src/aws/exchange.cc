@@ -187,7 +187,7 @@ Result<void, Fault> Front::Rep::prepare(Exchange& x) {
   if (x.misaddressed) return std::move(*x.misaddressed);
   if (x.bound == nullptr) return protocol::not_implemented(x.to.service, x.call.operation);
   x.input = TRY(protocol::parse(x.to, x.request));
-  if (std::optional<Fault> fault = validate(x.to.operation, x.input)) return std::move(*fault);
+  if (std::optional<Fault> fault = validator.check(x.to.operation, x.input)) return std::move(*fault);
   if (options.mode == AuthMode::kEnforce) {
     if (std::optional<Fault> fault = options.authorizer->authorize(x.call, x.input)) return std::move(*fault);
   }

@@ -176,7 +176,7 @@ Outcome Front::call(CallContext context, const Value& input) {
   if (!service) return Fault("UnknownService", "there is no service '" + context.service + "'", 404);
   Bound* bound = rep_->find_bound(context.service, context.operation);
   if (bound == nullptr) return protocol::not_implemented(service, context.operation);
-  if (std::optional<Fault> fault = validate(service.operation(context.operation), input)) return std::move(*fault);
+  if (std::optional<Fault> fault = rep_->validator.check(service.operation(context.operation), input)) return std::move(*fault);
   if (rep_->options.authorizer != nullptr && rep_->options.mode == AuthMode::kEnforce) {
     if (std::optional<Fault> fault = rep_->options.authorizer->authorize(context, input)) return std::move(*fault);
   }

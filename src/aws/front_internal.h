@@ -9,6 +9,7 @@
 #include "aws/protocol/protocol.h"
 #include "aws/router.h"
 #include "aws/sigv4.h"
+#include "aws/validate.h"
 
 namespace savia::aws {
 
@@ -65,6 +66,7 @@ struct Front::Rep {
   const Clock& clock;
   Random& random;
   SigningKeys signing_keys;
+  Validator validator;
   std::map<std::string, std::map<std::string, Bound, std::less<>>, std::less<>> bound;  // by service and operation
   std::vector<RawRoute> raw;                                                            // longest path first
   ControlPool pool;  // last: its threads use everything above

@@ -163,6 +163,7 @@ Result<Value, Fault> DocumentReader::value(Member m, Value&& wire) const {
       if (wire.is_string() && !cbor) {
         Result<std::string> bytes = base64_decode(wire.as_string());
         if (!bytes) return Fault("SerializationException", "blob is not valid Base64: " + bytes.error().message());
+        wire = Value();  // a function's code may be 50 MB, twice is enough
         return Value(Blob{std::move(bytes).value()});
       }
       break;

@@ -50,6 +50,9 @@ Civil civil(int64_t ms) {
   return c;
 }
 
+// Years 1 to 9999: what the text formats can say.
+constexpr int64_t kFirstMs = -62'135'596'800'000, kLastMs = 253'402'300'799'999;
+
 constexpr std::string_view kMonths = "JanFebMarAprMayJunJulAugSepOctNovDec";
 constexpr std::string_view kWeekdays = "SunMonTueWedThuFriSat";
 
@@ -96,7 +99,9 @@ std::optional<int64_t> assemble(const Civil& c, int64_t offset_s) {
   if (c.month < 1 || c.month > 12 || c.day < 1 || c.day > 31 || c.hour > 24 || c.minute > 59 || c.second > 60)
     return std::nullopt;
   int64_t s = days_from_civil(c.year, c.month, c.day) * 86400 + c.hour * 3600 + c.minute * 60 + c.second - offset_s;
-  return s * 1000 + c.ms;
+  int64_t ms = s * 1000 + c.ms;
+  if (ms < kFirstMs || ms > kLastMs) return std::nullopt;
+  return ms;
 }
 
 std::optional<int64_t> parse_iso8601(std::string_view text) {
@@ -176,7 +181,7 @@ std::string timestamp_text(int64_t ms, TimestampFormat format) {
 
 std::optional<int64_t> timestamp_of_seconds(double seconds) {
   double ms = std::round(seconds * 1000);
-  if (!(std::abs(ms) < 9e15)) return std::nullopt;  // also NaN
+  if (!(ms >= static_cast<double>(kFirstMs) && ms <= static_cast<double>(kLastMs))) return std::nullopt;  // also NaN
   return static_cast<int64_t>(ms);
 }
 
