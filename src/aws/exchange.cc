@@ -55,10 +55,32 @@ Fault Front::Rep::busy() const {
   return fault;
 }
 
+net::HttpResponse Front::Rep::too_large(const net::HttpRequest& head) const {
+  std::string id = new_uuid(random);
+  Fault fault("RequestEntityTooLargeException",
+              "Request must be smaller than " + std::to_string(limits::kApiRequestBytes) + " bytes", 413);
+  net::HttpResponse response;
+  Router::Found found = router.find(head, credential_hint(head).service);
+  if (found.service) {
+    protocol::Addressed to;
+    auto addressed = protocol::address(found.service, head, &to);
+    if (addressed.ok()) {
+      to = std::move(*addressed);
+      fault.message += " for the " + std::string(to.operation.name()) + " operation";
+    }
+    response = protocol::render_fault(to, fault, {id, id});
+  } else {
+    response = render_unaddressed(head, fault, id);
+  }
+  response.close = true;
+  return response;
+}
+
 void Front::Rep::handle(net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
   for (const RawRoute& route : raw) {
     if (below(request.path(), route.path)) return route.handler(std::move(request), std::move(responder));
   }
+  if (request.body.size() > limits::kApiRequestBytes) return responder->respond(too_large(request));
   auto x = std::make_shared<Exchange>();
   x->request = std::move(request);
   x->responder = std::move(responder);

@@ -7,6 +7,7 @@
 #include "base/limits.h"
 #include "base/log.h"
 #include "base/strings.h"
+#include "codec/json.h"
 
 namespace savia::aws {
 namespace {
@@ -113,6 +114,22 @@ net::HttpHandler Front::handler() {
   return [rep = rep_.get()](net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
     rep->handle(std::move(request), std::move(responder));
   };
+}
+
+std::function<std::optional<net::HttpResponse>(const net::HttpRequest&, std::optional<int64_t>)> Front::on_head() {
+  return [rep = rep_.get()](const net::HttpRequest& head, std::optional<int64_t> length) -> std::optional<net::HttpResponse> {
+    if (!length || *length <= static_cast<int64_t>(limits::kApiRequestBytes)) return std::nullopt;
+    return rep->too_large(head);
+  };
+}
+
+net::HttpResponse Front::bad_request(int status, const char* reason) {
+  net::HttpResponse response;
+  response.status = status;
+  response.close = true;
+  response.headers.add("Content-Type", "application/json");
+  JsonWriter(response.body).begin_object().key("message").value(reason).end_object();
+  return response;
 }
 
 void Front::run_on_pool(std::unique_ptr<net::HttpResponder> responder,

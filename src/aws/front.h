@@ -94,6 +94,9 @@ class Front {
                                std::string_view operation) const;
 
   net::HttpHandler handler();
+  // For HttpServerOptions: refuses what is too large before its body is read, and words what cannot be read as HTTP.
+  std::function<std::optional<net::HttpResponse>(const net::HttpRequest&, std::optional<int64_t>)> on_head();
+  static net::HttpResponse bad_request(int status, const char* reason);
   // Runs on the control pool; answers 503 through `responder` when its queue is full.
   void run_on_pool(std::unique_ptr<net::HttpResponder> responder,
                    std::function<void(std::unique_ptr<net::HttpResponder>)> work);

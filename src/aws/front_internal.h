@@ -59,6 +59,7 @@ struct Front::Rep {
   Bound* find_bound(std::string_view service, std::string_view operation);
   std::optional<Fault> check_presigned(const net::HttpRequest& request);
   Fault busy() const;
+  net::HttpResponse too_large(const net::HttpRequest& head) const;  // its body need not be there
 
   Router router;
   Keys& keys;

@@ -278,6 +278,18 @@ TEST_F(FrontTest, OpenMode) {
   EXPECT_EQ(send(odd).status, 200);
 }
 
+TEST_F(FrontTest, TooLargeIsRefusedByItsHead) {
+  auto head = sign(request("POST", "/2015-03-31/functions"), "lambda");
+  EXPECT_FALSE(front_->on_head()(head, 70'167'211).has_value());
+  EXPECT_FALSE(front_->on_head()(head, std::nullopt).has_value());
+  auto r = front_->on_head()(head, 70'167'212);
+  ASSERT_TRUE(r.has_value());
+  EXPECT_EQ(r->status, 413);
+  EXPECT_EQ(r->headers.get("x-amzn-errortype"), "RequestEntityTooLargeException");
+  EXPECT_TRUE(contains(*r, "Request must be smaller than 70167211 bytes for the CreateFunction operation")) << r->body;
+  EXPECT_EQ(send(sign(request("POST", "/2015-03-31/functions", std::string(70'167'212, ' ')), "lambda")).status, 413);
+}
+
 TEST_F(FrontTest, EnforceNeedsAnAuthorizer) {
   auto refused = Front::create(all_models(), *keys_, {.mode = AuthMode::kEnforce});
   ASSERT_FALSE(refused.ok());

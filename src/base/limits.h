@@ -11,6 +11,7 @@ inline constexpr size_t kHeadBytes = 32 * 1024;         // request line and head
 inline constexpr size_t kHeaders = 128;                 // header fields of one request
 inline constexpr size_t kEdgeBodyBytes = 10'485'760;    // API Gateway: 10 MB payload
 inline constexpr size_t kApiBodyBytes = 72 * 1024 * 1024;  // AWS front: a 50 MB zip in base64, and its JSON around it
+inline constexpr size_t kApiRequestBytes = 70'167'211;     // Lambda: "Request must be smaller than 70167211 bytes", less is read
 inline constexpr int64_t kIdleConnectionMs = 75'000;    // keep-alive without a request
 inline constexpr int64_t kHeadTimeoutMs = 10'000;       // from the first byte of a request to the end of its head
 inline constexpr int64_t kBodyTimeoutMs = 60'000;       // between two reads of a body

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <thread>
 
+#include "aws/client.h"
 #include "aws/front.h"
 #include "aws/sigv4.h"
 #include "base/strings.h"
@@ -47,8 +48,14 @@ class StsTest : public ::testing::Test {
     aws::add_standard_routes(*front_, &metrics_, {"test", [] { return Result<void>(); }});
     int fd = net::listen_tcp("127.0.0.1:0").value();
     endpoint_ = "http://" + net::bound_address(fd);
-    server_ = net::HttpServer::create(*loop_, fd, {}, front_->handler()).value();
+    server_ = net::HttpServer::create(*loop_, fd, server_options(), front_->handler()).value();
     thread_ = std::thread([this] { loop_->run(); });
+  }
+  net::HttpServerOptions server_options() {
+    net::HttpServerOptions options;
+    options.on_head = front_->on_head();
+    options.on_bad_request = &aws::Front::bad_request;
+    return options;
   }
   void stop() {
     loop_->stop();
@@ -164,6 +171,26 @@ TEST_F(StsTest, Curl) {
   EXPECT_EQ(out.text, "bytes");
   out = run("curl -s " + endpoint_ + "/_savia/code/abc");
   EXPECT_NE(out.text.find("<Code>AccessDenied</Code>"), std::string::npos) << out.text;
+}
+
+TEST_F(StsTest, OwnClient) {
+  aws::Client client({.endpoint = endpoint_});
+  auto r = client.call("sts", "GetCallerIdentity", Value::object());
+  ASSERT_TRUE(r.ok()) << r.error().message;
+  EXPECT_EQ(r->str_or("Account", ""), "000000000000");
+  r = client.call("sts", "AssumeRole", Value::object().set("RoleArn", "nothing-valid-in-here").set("RoleSessionName", "me"));
+  ASSERT_FALSE(r.ok());
+  EXPECT_EQ(r.error().code, "ValidationError");
+  EXPECT_EQ(r.error().message, "nothing-valid-in-here is invalid");
+  r = client.call("lambda", "ListFunctions", Value::object());
+  EXPECT_EQ(r.error().code, "NotImplemented") << r.error().message;
+  EXPECT_EQ(client.call("sts", "Nonsense", Value::object()).error().code, "UnknownOperation");
+  aws::Client stranger({.endpoint = endpoint_, .credentials = {"test", "wrong", ""}});
+  EXPECT_EQ(stranger.call("sts", "GetCallerIdentity", Value::object()).error().code, "SignatureDoesNotMatch");
+  stop();
+  EXPECT_EQ(client.call("sts", "GetCallerIdentity", Value::object()).error().code, "Unreachable");
+  loop_ = net::Loop::create().value();
+  start(AuthMode::kVerify);
 }
 
 // What AWS answers, word for word (recorded from AWS).

@@ -1,0 +1,9 @@
+#include <cstdint>
+
+#include "aws/auth_fuzz_entry.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  savia::aws::fuzz::chunked({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
