@@ -100,4 +100,27 @@ inline constexpr int64_t kSandboxTmpStepMib = 32;        // by how much the memo
 inline constexpr size_t kDnsQueries = 64;                // relayed at once for one sandbox; more are dropped
 inline constexpr int64_t kDnsTimeoutMs = 5'000;
 
+// CloudWatch Logs (AWS: "CloudWatch Logs quotas", PutLogEvents, GetLogEvents).
+inline constexpr size_t kLogEventBytes = 256 * 1024;  // one message and the overhead below
+inline constexpr size_t kLogEventOverheadBytes = 26;  // what AWS adds to each event when it counts
+inline constexpr size_t kLogBatchBytes = 1'048'576;   // PutLogEvents
+inline constexpr size_t kLogAnswerBytes = 1'048'576;  // GetLogEvents, FilterLogEvents
+inline constexpr int64_t kLogAnswerEvents = 10'000;
+inline constexpr int64_t kLogTooOldMs = 14LL * 24 * 3600 * 1000;
+inline constexpr int64_t kLogTooNewMs = 2LL * 3600 * 1000;
+inline constexpr int64_t kLogBatchSpanMs = 24LL * 3600 * 1000;
+inline constexpr int64_t kDescribePage = 50;
+inline constexpr size_t kTagsPerResource = 50;
+// Log segments on disk.
+inline constexpr size_t kLogSegmentBytes = 4 << 20;               // a segment is sealed above it
+inline constexpr int64_t kLogSegmentSpanMs = 24LL * 3600 * 1000;  // or when its events cover a day, so that days can expire
+inline constexpr size_t kLogBlockBytes = 32 * 1024;               // what a reader loads at a time
+inline constexpr size_t kLogOpenFiles = 64;
+inline constexpr size_t kLogStreamsInMemory = 4096;  // indexes of idle streams above it are forgotten
+inline constexpr size_t kLogScanBytes = 64 << 20;    // read by one FilterLogEvents before it answers with a token
+inline constexpr size_t kLogBufferBytes = 8 << 20;   // lines of functions on their way to the disk; more are dropped
+inline constexpr int64_t kLogSyncMs = 1000;          // lines of functions are on disk after that
+inline constexpr int64_t kLogExpireMs = 60'000;      // between two looks for expired segments
+inline constexpr size_t kFilterDepth = 32;           // parentheses inside each other in a filter pattern
+
 }  // namespace savia::limits
