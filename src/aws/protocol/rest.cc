@@ -89,22 +89,40 @@ Result<Value, Fault> header_in(Member m, const std::string& text, Protocol proto
   return out;
 }
 
-Result<Value, Fault> query_in(Member m, const Fields& fields, Protocol protocol) {
-  Shape shape = m.shape();
-  Value out;
-  if (shape.is(ShapeKind::kMap)) {  // every parameter
-    bool lists = shape.value().shape().is(ShapeKind::kList);
-    for (const auto& [name, text] : fields) {
-      if (out.is_null()) out = Value::object();
-      Value* have = out.find(name);
-      if (have == nullptr) {
-        out.as_object().emplace_back(name, lists ? Value::list() : Value(text));
-        have = &out.as_object().back().second;
-      }
-      if (lists) have->push(TRY(scalar_in(shape.value().shape().element(), text, protocol)));
-    }
-    return out;
+// Whether a parameter belongs to another member, to the route, or to the client alone.
+bool is_spoken_for(OperationModel op, std::string_view name) {
+  if (name == "x-id") return true;
+  for (Member m : op.input().members()) {
+    if (m.location() == Location::kQuery && !m.shape().is(ShapeKind::kMap) && m.wire() == name) return true;
   }
+  for (std::string_view part : split(op.query(), '&')) {
+    if (!part.empty() && part.substr(0, part.find('=')) == name) return true;
+  }
+  return false;
+}
+
+// A map takes the parameters that nothing else takes (API Gateway's import: endpointConfigurationTypes and the like).
+Result<Value, Fault> query_map_in(OperationModel op, Member m, const Fields& fields, Protocol protocol) {
+  Shape shape = m.shape();
+  bool lists = shape.value().shape().is(ShapeKind::kList);
+  Value out;
+  for (const auto& [name, text] : fields) {
+    if (is_spoken_for(op, name)) continue;
+    if (out.is_null()) out = Value::object();
+    Value* have = out.find(name);
+    if (have == nullptr) {
+      out.as_object().emplace_back(name, lists ? Value::list() : Value(text));
+      have = &out.as_object().back().second;
+    }
+    if (lists) have->push(TRY(scalar_in(shape.value().shape().element(), text, protocol)));
+  }
+  return out;
+}
+
+Result<Value, Fault> query_in(OperationModel op, Member m, const Fields& fields, Protocol protocol) {
+  Shape shape = m.shape();
+  if (shape.is(ShapeKind::kMap)) return query_map_in(op, m, fields, protocol);
+  Value out;
   for (const auto& [name, text] : fields) {
     if (name != m.wire()) continue;
     if (!shape.is(ShapeKind::kList)) return scalar_in(m, text, protocol);
@@ -256,7 +274,7 @@ Result<Value, Fault> parse_rest(const Addressed& to, const net::HttpRequest& req
         break;
       }
       case Location::kQuery:
-        v = TRY(query_in(m, fields, to.protocol));
+        v = TRY(query_in(to.operation, m, fields, to.protocol));
         break;
       case Location::kHeader:
         if (std::optional<std::string> text = header_text(request.headers, m.wire())) v = TRY(header_in(m, *text, to.protocol));
