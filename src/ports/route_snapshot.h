@@ -29,6 +29,7 @@ struct IntegrationSpec {
   // kLambdaProxy
   std::string function_account, function_region, function_name, function_qualifier;
   // kHttpProxy: absolute URI, may hold {param} and {proxy}; method "ANY" or "" keeps the request's
+  // kLambdaProxy: the method that Lambda would be called with; on AWS a REST API whose is not POST answers 500
   std::string uri, http_method;
   std::map<std::string, std::string> request_parameters;  // integration.request.path.x -> method.request.path.y, …
   // kMock

@@ -33,7 +33,8 @@ Checked<void> check_uri(std::string_view type, const std::string& uri) {
     return bad_request(
         "Integrations of type 'AWS_PROXY' currently only supports Lambda function and Firehose stream invocations.");
   }
-  if (!parse_lambda_uri(filled)) return bad_request("Invalid function ARN or invalid uri");
+  // Stage variables may stand for the whole ARN: what they make is seen when a stage is published.
+  if (filled == uri && !parse_lambda_uri(uri)) return bad_request("Invalid function ARN or invalid uri");
   return {};
 }
 
