@@ -1,0 +1,10 @@
+#include <cstddef>
+#include <cstdint>
+
+#include "services/logs/fuzz_entry.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  savia::logs::fuzz::segment({reinterpret_cast<const char*>(data), size});
+  return 0;
+}
