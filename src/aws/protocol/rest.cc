@@ -196,7 +196,9 @@ void payload_out(const Addressed& to, Member m, const Value& v, net::HttpRespons
   if (shape.is(ShapeKind::kBlob) || (shape.is(ShapeKind::kString) && !shape.document())) {
     response.body = v.is_blob() ? v.as_blob() : v.is_string() ? v.as_string() : std::string();
     if (response.headers.get("Content-Type").empty()) {
-      response.headers.add("Content-Type", shape.is(ShapeKind::kBlob) ? "application/octet-stream" : "text/plain");
+      // What a function answers is JSON, though to the model it is bytes.
+      std::string_view bytes = to.service.name() == "lambda" ? "application/json" : "application/octet-stream";
+      response.headers.add("Content-Type", shape.is(ShapeKind::kBlob) ? bytes : "text/plain");
     }
     return;
   }
