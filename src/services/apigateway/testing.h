@@ -3,9 +3,7 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
-#include <filesystem>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -15,6 +13,7 @@
 #include "aws/model.h"
 #include "aws/validate.h"
 #include "codec/json.h"
+#include "os/file.h"
 #include "services/apigateway/apigateway.h"
 
 namespace savia::apigateway {
@@ -57,23 +56,14 @@ class FakeSink final : public ports::RouteSink {
 
 class ApiGatewayTest : public ::testing::Test {
  protected:
-  ApiGatewayTest() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "savia-apigw-XXXXXX").string();
-    dir_ = ::mkdtemp(pattern.data());
-    open();
-  }
-  ~ApiGatewayTest() override {
-    gateway_.reset();
-    database_.reset();
-    std::filesystem::remove_all(dir_);
-  }
+  ApiGatewayTest() : dir_(os::TempDir::create("savia-apigw").value()) { open(); }
 
   // As a restart of the program: other objects over the same files.
   void open() {
     gateway_.reset();
     database_.reset();
     sink_ = std::make_unique<FakeSink>();
-    auto db = state::Database::open(dir_ + "/state.db", ApiGateway::migrations());
+    auto db = state::Database::open(dir_.path() + "/state.db", ApiGateway::migrations());
     ASSERT_TRUE(db.ok()) << db.error().message();
     database_ = std::move(db).value();
     gateway_ = std::make_unique<ApiGateway>(*database_, *sink_, Options{"localhost:8080"});
@@ -134,7 +124,7 @@ class ApiGatewayTest : public ::testing::Test {
     return text;
   }
 
-  std::string dir_;
+  os::TempDir dir_;
   std::string account_ = "111111111111";
   std::string region_ = "us-east-1";
   int64_t now_ms_ = 1'700'000'000'000;
