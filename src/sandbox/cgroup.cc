@@ -55,7 +55,7 @@ std::string process_identity(int pid) {
   size_t end = stat->rfind(')');
   if (end == std::string::npos) return "";
   auto fields = split(std::string_view(*stat).substr(end + 2), ' ');
-  if (fields.size() < 20) return "";
+  if (fields.size() < 20 || fields[0] == "Z" || fields[0] == "X") return "";
   return std::to_string(pid) + "." + std::string(fields[19]);
 }
 

@@ -101,7 +101,7 @@ class Cgroups {
 // Removes a directory of control groups with all below it, killing what is still in there.
 void remove_groups_below(const std::string& dir);
 
-// "<pid>.<start time in clock ticks>", or "" when there is no such process. The pair is never used twice.
+// "<pid>.<start time in clock ticks>", or "" when no such process lives. The pair is never used twice.
 std::string process_identity(int pid);
 
 }  // namespace savia::sandbox

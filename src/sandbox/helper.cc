@@ -203,7 +203,7 @@ Result<void> Helper::do_mount_into(const Message& m) {
   // Sources are opened out here, targets in there. All or nothing as far as sources go.
   std::vector<os::Fd> trees;
   for (const Mount& mount : mounts) trees.push_back(TRY(clone_mount(mount.source, mount.read_only)));
-  if (::setns(s->pidfd.get(), CLONE_NEWNS) != 0) return Error::from_errno(errno, "enter the sandbox's mounts");
+  if (::setns(s->mounts.get(), CLONE_NEWNS) != 0) return Error::from_errno(errno, "enter the sandbox's mounts");
   Result<void> done;
   for (size_t i = 0; i < mounts.size() && done.ok(); ++i) done = attach_mount(trees[i].get(), mounts[i].target);
   if (::setns(home_mounts_.get(), CLONE_NEWNS) != 0) {
@@ -272,6 +272,7 @@ Result<void> Helper::prepare_one() {
   context.index = s->index;
   context.uplink = network_.outgoing();
   context.mtu = network_.mtu();
+  context.be_nice = !cgroups_.cpu();
   context.root_dir = root_dir_;
   context.cgroup_procs = &procs;
   context.seccomp = &seccomp_;
@@ -325,6 +326,7 @@ void Helper::on_init_says(Sandbox& s, Message& m) {
   switch (m.op) {
     case Op::kWarm:
       s.phase = Phase::kWarm;
+      if (!m.fds.empty()) s.mounts = std::move(m.fds[0]);
       if (!waiting_.empty()) {
         Message next = std::move(waiting_.front());
         waiting_.pop_front();

@@ -35,6 +35,7 @@ class Helper {
     uint32_t index = 0;
     pid_t pid = -1;
     os::Fd pidfd, sock;
+    os::Fd mounts;  // its mount name space
     std::unique_ptr<Group> group;
     Phase phase = Phase::kPreparing;
     GroupLimits limits;

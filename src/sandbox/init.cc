@@ -34,6 +34,7 @@ namespace {
 // Host user ids of sandboxes: behind everything that distributions, systemd and /etc/subuid hand out.
 constexpr uint32_t kHostIdBase = 2'000'000'000;
 constexpr int kControlFd = 3;  // inside
+constexpr int kNiceness = 5;
 
 // What the main process and the server get.
 struct Pipes {
@@ -85,6 +86,7 @@ Result<os::Fd> make_user_namespace(const InitContext& c) {
 // Everything that does not depend on the spec.
 Result<os::Fd> prepare(const InitContext& c) {
   TRY(join_cgroups(c));
+  if (c.be_nice) (void)::setpriority(PRIO_PROCESS, 0, kNiceness);
   if (c.root && ::setgroups(0, nullptr) != 0) return Error::from_errno(errno, "setgroups");
   TRY_CONTEXT(enter_new_network(c.index, c.uplink, c.mtu), "sandbox network");
   if (::unshare(CLONE_NEWNS | CLONE_NEWIPC | CLONE_NEWUTS) != 0) return Error::from_errno(errno, "unshare");
@@ -282,7 +284,10 @@ void run_init(const InitContext& c) {
   {
     auto user = prepare(c);
     if (!user.ok()) fail_and_exit(c, user.error());
-    if (!send_message(c.sock, Op::kWarm, 0, "").ok()) ::_exit(1);
+    // The helper could not open this later: an init that is not dumpable shows its name spaces to real root only.
+    os::Fd mounts(::open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC));
+    if (!mounts || !send_message(c.sock, Op::kWarm, 0, "", {mounts.get()}).ok()) ::_exit(1);
+    mounts.reset();
     auto run = receive_message(c.sock);
     if (!run.ok() || !run->has_value() || (*run)->op != Op::kRun) ::_exit(1);
     auto started = run_spec(c, **run, user->get());

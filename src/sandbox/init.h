@@ -24,6 +24,7 @@ struct InitContext {
   uint32_t index = 0;  // unique among the living: tells the host user id and the addresses
   bool uplink = false;
   int mtu = 1500;
+  bool be_nice = false;  // no cpu control group: give way to the server at least
   std::string root_dir;  // an empty directory, to mount the new root on
   const std::vector<os::Fd>* cgroup_procs = nullptr;
   const std::vector<sock_filter>* seccomp = nullptr;

@@ -1,6 +1,9 @@
 #include "sandbox/network.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
+#include <ifaddrs.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
@@ -70,6 +73,20 @@ int smallest_mtu(const std::vector<std::string>& interfaces) {
   return mtu;
 }
 
+// The machine's IPv4 addresses, but its loopback's.
+std::vector<std::string> own_addresses() {
+  std::vector<std::string> found;
+  ifaddrs* list = nullptr;
+  if (::getifaddrs(&list) != 0) return found;
+  for (const ifaddrs* i = list; i != nullptr; i = i->ifa_next) {
+    if (i->ifa_addr == nullptr || i->ifa_addr->sa_family != AF_INET) continue;
+    std::string text = to_text(ntohl(reinterpret_cast<const sockaddr_in*>(i->ifa_addr)->sin_addr.s_addr));
+    if (text.substr(0, 4) != "127.") found.push_back(text);
+  }
+  ::freeifaddrs(list);
+  return found;
+}
+
 // Runs `body` in a child that lives in another network name space. sysctls and nftables belong to the name space of who asks.
 template <class F>
 Result<void> in_netns(int netns, F&& body) {
@@ -93,9 +110,17 @@ Result<void> in_netns(int netns, F&& body) {
   return {};
 }
 
+// A netlink socket made in another name space stays there when we return to ours.
+Result<Netlink> open_netlink_in(int netns, int home) {
+  if (::setns(netns, CLONE_NEWNET) != 0) return Error::from_errno(errno, "setns");
+  auto sock = Netlink::open();
+  if (::setns(home, CLONE_NEWNET) != 0) return Error::from_errno(errno, "setns");
+  return sock;
+}
+
 }  // namespace
 
-Result<void> run_nft(const std::string& rules, int netns) {
+Result<std::string> run_nft(const std::string& rules, int netns) {
   std::string nft = nft_program();
   if (nft.empty()) return Error::not_found("nft (package nftables) is not installed");
   auto in = make_pipe();
@@ -127,7 +152,7 @@ Result<void> run_nft(const std::string& rules, int netns) {
   while (::waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (status != 0) return Error::internal("nft: " + std::string(trim(text.substr(0, text.find('\n')))));
-  return {};
+  return text;
 }
 
 // ------------------------------------------------------------------------------------------------------------- uplinks
@@ -135,7 +160,7 @@ Result<void> run_nft(const std::string& rules, int netns) {
 Network Network::set_up(bool root, int slirp) {
   Network n;
   n.host_ns_.reset(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
-  std::vector<std::string> links = uplinks();
+  std::vector<std::string> links = uplinks(), own = own_addresses();
   n.mtu_ = smallest_mtu(links);
   Result<void> done;
   if (::unshare(CLONE_NEWNET) != 0) {
@@ -145,7 +170,7 @@ Network Network::set_up(bool root, int slirp) {
     (void)write_small("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     (void)write_small("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
     done = write_small("/proc/sys/net/ipv4/ip_forward", "1");
-    if (done.ok()) done = root ? n.uplink_veth() : n.uplink_slirp(slirp);
+    if (done.ok()) done = root ? n.uplink_veth() : n.uplink_slirp(slirp, own);
   }
   n.outgoing_ = done.ok();
   if (!done.ok()) {
@@ -155,41 +180,39 @@ Network Network::set_up(bool root, int slirp) {
   return n;
 }
 
-Result<void> Network::router_rules(const std::string& uplink) {
-  return run_nft(
-      "table ip savia {\n"
-      "  chain forward {\n"
-      "    type filter hook forward priority 0; policy drop;\n"
-      "    iifname \"sv*\" oifname \"" +
-          uplink +
-          "\" accept\n"
-          "    iifname \"" +
-          uplink +
-          "\" oifname \"sv*\" ct state established,related accept\n"
-          "  }\n"
-          "  chain input {\n"
-          "    type filter hook input priority 0; policy drop;\n"
-          "  }\n"
-          "  chain post {\n"
-          "    type nat hook postrouting priority 100; policy accept;\n"
-          "    oifname \"" +
-          uplink +
-          "\" masquerade\n"
-          "  }\n"
-          "}\n",
-      -1);
+// From sandboxes to the uplink, answers back, nothing else: not between sandboxes, not to the router, and not to `refused`.
+Result<void> Network::router_rules(const std::string& uplink, const std::vector<std::string>& refused) {
+  std::string refuse;
+  for (const std::string& address : refused) refuse += "    ip daddr " + address + " reject\n";
+  std::string rules = R"(table ip savia {
+  chain forward {
+    type filter hook forward priority 0; policy drop;
+$refuse
+    iifname "sv*" oifname "$uplink" accept
+    iifname "$uplink" oifname "sv*" ct state established,related accept
+    iifname "sv*" reject
+  }
+  chain input {
+    type filter hook input priority 0; policy drop;
+    iifname "sv*" reject
+  }
+  chain post {
+    type nat hook postrouting priority 100; policy accept;
+    oifname "$uplink" masquerade
+  }
+}
+)";
+  (void)TRY(run_nft(replace_all(replace_all(rules, "$refuse", refuse), "$uplink", uplink), -1));
+  return {};
 }
 
 Result<void> Network::uplink_veth() {
   if (nft_program().empty()) return Error::not_found("nft (package nftables) is not installed");
-  TRY(router_rules("up0"));
+  TRY(router_rules("up0", {}));
   Netlink router = TRY(Netlink::open());
   os::Fd router_ns(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
   if (!router_ns) return Error::from_errno(errno, "open /proc/self/ns/net");
-  // A netlink socket made in the host's name space stays there when we return.
-  if (::setns(host_ns_.get(), CLONE_NEWNET) != 0) return Error::from_errno(errno, "setns");
-  auto host = Netlink::open();
-  if (::setns(router_ns.get(), CLONE_NEWNET) != 0) return Error::from_errno(errno, "setns");
+  auto host = open_netlink_in(host_ns_.get(), router_ns.get());
   if (!host.ok()) return std::move(host).error();
   for (int n = 0; n < kMaxServers; ++n) {
     Netlink::Veth pair;
@@ -217,11 +240,36 @@ Result<void> Network::uplink_veth() {
   return host_rules();
 }
 
+// Interfaces that forward only because of another server of Savia's, alive or killed, as its table's guards tell. Tables whose
+// interface is gone are removed.
+Result<std::set<std::string>> Network::guarded_by_others() {
+  std::set<std::string> names;
+  os::Fd router_ns(::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC));
+  auto host = open_netlink_in(host_ns_.get(), router_ns.get());
+  if (!host.ok()) return std::move(host).error();
+  std::string tables = TRY(run_nft("list tables ip\n", host_ns_.get()));
+  for (std::string_view line : split(tables, '\n')) {
+    if (line.substr(0, 14) != "table ip savia") continue;
+    std::string table(trim(line.substr(9)));
+    if (!parse_int(table.substr(5)) || table == "savia" + std::to_string(number_)) continue;
+    auto rules = run_nft("list table ip " + table + "\n", host_ns_.get());
+    if (!rules.ok()) continue;  // removed by its owner meanwhile
+    for (std::string_view rule : split(*rules, '\n')) {
+      auto words = split(trim(rule), '"');
+      if (words.size() > 2 && words[0] == "iifname " && rule.find("ct status dnat accept") != std::string_view::npos)
+        names.emplace(words[1]);
+    }
+    if (!host->link_index(table).ok()) (void)run_nft("delete table ip " + table + "\n", host_ns_.get());
+  }
+  return names;
+}
+
 // The host must forward between savia<n> and its uplink. Where it forwards nothing so far, that is turned on for these
 // interfaces only, and host_rules() keeps the uplink's neighbours from using it.
 Result<void> Network::allow_forwarding() {
   std::string own = "savia" + std::to_string(number_);
   // Decided in the host's name space, remembered here for the way back.
+  std::set<std::string> inherited = TRY(guarded_by_others());
   auto report = make_pipe();
   if (!report.ok()) return std::move(report).error();
   auto done = in_netns(host_ns_.get(), [&]() -> Result<void> {
@@ -231,7 +279,7 @@ Result<void> Network::allow_forwarding() {
       if (name == own) continue;
       std::string path = "/proc/sys/net/ipv4/conf/" + name + "/forwarding";
       auto old = read_small(path);
-      if (!old.ok() || trim(*old) == "1") continue;
+      if (!old.ok() || (trim(*old) == "1" && inherited.count(name) == 0)) continue;
       TRY(write_small(path, "1"));
       std::string line = name + "\n";
       (void)!::write(report->second.get(), line.data(), line.size());
@@ -255,60 +303,51 @@ Result<void> Network::allow_forwarding() {
 // Connection tracking, once anybody asks for it, covers all traffic of the host. Where nobody did before us, the host's own
 // loopback (our listeners among it) is left out again.
 Result<void> Network::host_rules() {
-  std::string own = "savia" + std::to_string(number_);
-  std::string address = to_text(kUplinkBase + 4 * static_cast<Ipv4>(number_) + 2);
-  std::string guards;
+  std::string guards, untracked;
   for (const std::string& name : guarded_) {
     // Connections that another program's DNAT sends on (a container engine started later) are its business.
-    guards += "    iifname \"" + name + "\" oifname != \"" + own + "\" ct state new ct status dnat accept\n";
-    guards += "    iifname \"" + name + "\" oifname != \"" + own + "\" ct state new drop\n";
+    std::string rule = "    iifname \"" + name + "\" oifname != \"$own\" ct state new ";
+    guards += rule + "ct status dnat accept\n" + rule + "drop\n";
   }
-  std::string untracked;
   auto tracked = read_small("/proc/sys/net/netfilter/nf_conntrack_count");
   if (!tracked.ok() || trim(*tracked) == "0") {
-    for (const char* hook : {"prerouting", "output"}) {
-      untracked += std::string("  chain ") + hook + "_lo {\n    type filter hook " + hook + " priority -300; policy accept;\n" +
+    for (const std::string hook : {"prerouting", "output"}) {
+      untracked += "  chain lo_" + hook + " {\n    type filter hook " + hook + " priority -300; policy accept;\n" +
                    "    ip saddr 127.0.0.0/8 ip daddr 127.0.0.0/8 notrack\n  }\n";
     }
   }
-  return run_nft("table ip " + own +
-                     "\n"  // declared, then deleted: right whether it existed or not
-                     "delete table ip " +
-                     own +
-                     "\n"
-                     "table ip " +
-                     own +
-                     " {\n"
-                     "  chain input {\n"
-                     "    type filter hook input priority -10; policy accept;\n"
-                     "    iifname \"" +
-                     own +
-                     "\" ct state established,related accept\n"
-                     "    iifname \"" +
-                     own +
-                     "\" drop\n"
-                     "  }\n"
-                     "  chain forward {\n"
-                     "    type filter hook forward priority -10; policy accept;\n"
-                     "    oifname \"" +
-                     own +
-                     "\" ct state established,related accept\n"
-                     "    oifname \"" +
-                     own + "\" drop\n" + guards +
-                     "  }\n"
-                     "  chain post {\n"
-                     "    type nat hook postrouting priority 100; policy accept;\n"
-                     "    ip saddr " +
-                     address + " oifname != \"" + own +
-                     "\" masquerade\n"
-                     "  }\n" +
-                     untracked + "}\n",
-                 host_ns_.get());
+  // Declared and deleted first: right whether a killed server left one or not.
+  std::string rules = R"(table ip $own
+delete table ip $own
+table ip $own {
+  chain input {
+    type filter hook input priority -10; policy accept;
+    iifname "$own" ct state established,related accept
+    iifname "$own" reject
+  }
+  chain forward {
+    type filter hook forward priority -10; policy accept;
+    oifname "$own" ct state established,related accept
+    oifname "$own" drop
+$guards
+  }
+  chain post {
+    type nat hook postrouting priority 100; policy accept;
+    ip saddr $address oifname != "$own" masquerade
+  }
+$untracked
+}
+)";
+  rules = replace_all(replace_all(rules, "$guards", guards), "$untracked", untracked);
+  rules = replace_all(rules, "$address", to_text(kUplinkBase + 4 * static_cast<Ipv4>(number_) + 2));
+  (void)TRY(run_nft(replace_all(rules, "$own", "savia" + std::to_string(number_)), host_ns_.get()));
+  return {};
 }
 
-Result<void> Network::uplink_slirp(int slirp) {
+Result<void> Network::uplink_slirp(int slirp, const std::vector<std::string>& own) {
   if (slirp < 0) return Error::not_found("slirp4netns is not installed");
-  TRY(router_rules("tap0"));
+  // slirp4netns makes connections as a process of this machine, so nothing but this keeps them from its own addresses.
+  TRY(router_rules("tap0", own));
   if (::write(slirp, "s", 1) != 1) return Error::internal("slirp4netns did not start");
   pollfd p{slirp, POLLIN, 0};
   char byte = 0;
@@ -324,8 +363,12 @@ void Network::tear_down() {
   std::string own = "savia" + std::to_string(number_);
   (void)run_nft("table ip " + own + "\ndelete table ip " + own + "\n", host_ns_.get());
   (void)in_netns(host_ns_.get(), [&]() -> Result<void> {
-    for (const auto& [path, value] : restore_) (void)write_small(path, value);
     Netlink host = TRY(Netlink::open());
+    bool last = true;
+    for (int n = 0; n < kMaxServers; ++n) last = last && (n == number_ || !host.link_index("savia" + std::to_string(n)).ok());
+    for (const auto& [path, value] : restore_) {
+      if (last) (void)write_small(path, value);  // otherwise the others' way out
+    }
     int index = TRY(host.link_index(own));
     return host.link_delete(index);
   });

@@ -16,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,11 @@ class Network {
 
  private:
   Result<void> uplink_veth();
-  Result<void> uplink_slirp(int slirp);
-  Result<void> router_rules(const std::string& uplink);
+  Result<void> uplink_slirp(int slirp, const std::vector<std::string>& own);
+  Result<void> router_rules(const std::string& uplink, const std::vector<std::string>& refused);
   Result<void> host_rules();
   Result<void> allow_forwarding();
+  Result<std::set<std::string>> guarded_by_others();
 
   bool outgoing_ = false;
   std::string why_;
@@ -63,8 +65,8 @@ Result<void> enter_new_network(uint32_t index, bool uplink, int mtu);
 // Cuts eth0 off again, for Outgoing::kDenied.
 Result<void> cut_off();
 
-// Runs `nft -f -` on `rules`, in the name space behind `netns` or, when -1, in the current one.
-Result<void> run_nft(const std::string& rules, int netns);
+// Runs `nft -f -` on `rules`, in the name space behind `netns` or, when -1, in the current one. Returns what it printed.
+Result<std::string> run_nft(const std::string& rules, int netns);
 
 // Forks what later becomes slirp4netns, while we are still outside of the helper's user name space. Returns a socket: one
 // byte written starts it (with our pid's name spaces), one byte read says that it is ready, end of file that it failed.

@@ -13,46 +13,10 @@
 #include <algorithm>
 #include <fstream>
 
-#include "sandbox/sandbox_harness.h"
+#include "sandbox/sandbox_fixture.h"
 
 namespace savia::sandbox {
 namespace {
-
-class SandboxTest : public ::testing::Test {
- protected:
-  void SetUp() override {
-#ifdef SAVIA_SANITIZED
-    GTEST_SKIP() << "sanitizers keep threads and maps of their own, which a raw clone does not know";
-#endif
-    auto dir = os::TempDir::create();
-    ASSERT_TRUE(dir.ok());
-    dir_.emplace(std::move(*dir));
-    world_.emplace(dir_->path());
-    if (!world_->spawner->facilities().user_namespaces) GTEST_SKIP() << world_->spawner->facilities().weaker.back();
-    ASSERT_TRUE(world_->ok);
-  }
-  Spec shell(const std::string& script, const std::string& id = "t") {
-    Spec s;
-    s.id = id;
-    s.argv = {"/bin/sh", "-c", script};
-    s.env = {"PATH=/usr/bin:/bin", "HOME=/tmp"};
-    return s;
-  }
-  std::string run(Spec spec) {
-    auto r = world_->start(std::move(spec));
-    if (!r.ok()) return "error: " + r.error().message();
-    if (!world_->finish(**r)) return "error: does not end";
-    last_ = *(*r)->exit;
-    return (*r)->out + (*r)->err;
-  }
-  bool root() const {
-    return world_->spawner->facilities().root;
-  }
-
-  std::optional<os::TempDir> dir_;
-  std::optional<Harness> world_;
-  Exit last_;
-};
 
 TEST_F(SandboxTest, RunsAndReportsItsEnd) {
   EXPECT_EQ(run(shell("echo out; echo err >&2; exit 7")), "out\nerr\n");
@@ -69,7 +33,7 @@ TEST_F(SandboxTest, ItsWorldIsSmall) {
   EXPECT_EQ(run(shell("cd /; for d in *; do case $d in lib*) ;; *) printf '%s ' $d;; esac; done")),
             "bin dev etc home opt proc root run sbin tmp usr var ");
   EXPECT_EQ(run(shell("ls /home /root /run /opt; ls /var")), "/home:\n\n/opt:\n\n/root:\n\n/run:\ntmp\n");
-  EXPECT_EQ(run(shell("env | sort")), "HOME=/tmp\nPATH=/usr/bin:/bin\nPWD=/\n");
+  EXPECT_EQ(run(shell("env | sort")), "HOME=/tmp\nPATH=/usr/bin:/bin:/usr/sbin\nPWD=/\n");
   EXPECT_EQ(run(shell("ls /proc/self/fd | tr '\\n' ' '")), "0 1 2 3 ");  // 3 is ls's own
   EXPECT_EQ(run(shell("echo x > /tmp/a && echo y > /dev/null && cat /tmp/a; head -c 4 /dev/zero | wc -c")), "x\n4\n");
 }
