@@ -41,6 +41,14 @@ bool is_region(std::string_view s) {
          std::all_of(s.begin(), s.end(), [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; });
 }
 
+// Without signatures nothing but this keeps a web page that the user happens to visit from calling a server on loopback.
+bool from_another_site(const net::HttpRequest& request) {
+  const std::string* origin = request.headers.find("origin");
+  if (origin == nullptr) return false;
+  size_t at = origin->find("://");
+  return at == std::string::npos || !iequals(std::string_view(*origin).substr(at + 3), request.headers.get("host"));
+}
+
 bool below(std::string_view path, std::string_view route) {
   return path.substr(0, route.size()) == route &&
          (path.size() == route.size() || path[route.size()] == '/' || route.back() == '/');
@@ -77,6 +85,9 @@ net::HttpResponse Front::Rep::too_large(const net::HttpRequest& head) const {
 }
 
 void Front::Rep::handle(net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
+  if (options.mode == AuthMode::kOpen && from_another_site(request)) {
+    return responder->respond(bad_request(403, "Requests of web pages of other sites are refused"));
+  }
   for (const RawRoute& route : raw) {
     if (below(request.path(), route.path)) return route.handler(std::move(request), std::move(responder));
   }
@@ -230,14 +241,18 @@ void Front::Rep::proceed(std::shared_ptr<Exchange> x, bool on_pool) {
   if (!pool.submit([this, x] { run_body(x); })) finish(*x, busy());
 }
 
-void Front::Rep::run_body(std::shared_ptr<Exchange> x) {
+Outcome Front::Rep::run(const Bound& b, const CallContext& context, const Value& input) {
   // A library's exception ends one request, not the program.
   try {
-    finish(*x, x->bound->operation.body(x->call, x->input));
+    return b.operation.body(context, input);
   } catch (const std::exception& e) {
-    log_error("aws.exception", {{"operation", x->call.service + ":" + x->call.operation}, {"what", e.what()}});
-    if (x->responder != nullptr) finish(*x, Fault("InternalFailure", "an internal error has occurred", 500));
+    log_error("aws.exception", {{"operation", context.service + ":" + context.operation}, {"what", e.what()}});
+    return Fault("InternalFailure", "an internal error has occurred", 500);
   }
+}
+
+void Front::Rep::run_body(std::shared_ptr<Exchange> x) {
+  finish(*x, run(*x->bound, x->call, x->input));
 }
 
 void Front::Rep::run_async(std::shared_ptr<Exchange> x) {

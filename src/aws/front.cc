@@ -37,9 +37,20 @@ class WaitingResponder final : public Responder {
   bool answered_ = false;
 };
 
-Outcome wait_for(const AsyncBody& body, const CallContext& context, const Value& input) {
+// On the loop where there is one, as async bodies are promised. The closure owns what the body reads, since the answer may
+// come, and the caller go on, before the body has returned. It owns the responder too: dropped by a loop that ends, it answers.
+Outcome wait_for(const AsyncBody& body, const CallContext& context, const Value& input, net::Loop* loop) {
   auto state = std::make_shared<WaitingResponder::State>();
-  body(context, input, std::make_unique<WaitingResponder>(state));
+  std::function<void()> start =
+      [&body, context, input, box = std::make_shared<std::unique_ptr<Responder>>(std::make_unique<WaitingResponder>(state))] {
+        body(context, input, std::move(*box));
+      };
+  if (loop != nullptr && !loop->in_loop()) {
+    loop->post(std::move(start));
+  } else {
+    start();
+  }
+  start = nullptr;
   std::unique_lock lock(state->mutex);
   state->done.wait(lock, [&] { return state->outcome.has_value(); });
   return std::move(*state->outcome);
@@ -197,8 +208,8 @@ Outcome Front::call(CallContext context, const Value& input) {
   if (rep_->options.authorizer != nullptr && rep_->options.mode == AuthMode::kEnforce) {
     if (std::optional<Fault> fault = rep_->options.authorizer->authorize(context, input)) return std::move(*fault);
   }
-  Outcome outcome =
-      bound->operation.body ? bound->operation.body(context, input) : wait_for(bound->operation.async_body, context, input);
+  Outcome outcome = bound->operation.body ? rep_->run(*bound, context, input)
+                                          : wait_for(bound->operation.async_body, context, input, rep_->options.loop);
   rep_->count(*bound, context, start_us, !outcome.ok());
   return outcome;
 }

@@ -51,6 +51,7 @@ struct Front::Rep {
   void open_mode(Exchange& x);
   Result<void, Fault> prepare(Exchange& x);  // bound? parse, validate, authorize
   void proceed(std::shared_ptr<Exchange> x, bool on_pool);
+  static Outcome run(const Bound& b, const CallContext& context, const Value& input);  // a plain body
   void run_body(std::shared_ptr<Exchange> x);
   void run_async(std::shared_ptr<Exchange> x);
   void finish(Exchange& x, const Outcome& outcome);

@@ -276,6 +276,12 @@ TEST_F(FrontTest, OpenMode) {
   EXPECT_EQ(send(odd).status, 200);
   odd.headers.set("Authorization", "AWS4-HMAC-SHA256 Credential=mock_access_key/20220311/eu-west-3/sts/aws4_request");
   EXPECT_EQ(send(odd).status, 200);
+  odd.headers.add("Origin", "http://127.0.0.1:4566");
+  EXPECT_EQ(send(odd).status, 200);
+  odd.headers.set("Origin", "https://example.com");
+  EXPECT_EQ(send(odd).status, 403);
+  odd.headers.set("Origin", "null");
+  EXPECT_EQ(send(odd).status, 403);
 }
 
 TEST_F(FrontTest, TooLargeIsRefusedByItsHead) {

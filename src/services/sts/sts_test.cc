@@ -45,6 +45,10 @@ class StsTest : public ::testing::Test {
     sts_ = std::make_unique<Sts>(*keys_, Sts::Options{.any_account = mode == AuthMode::kOpen});
     front_ = aws::Front::create(aws::all_models(), *keys_, {.mode = mode, .loop = loop_.get(), .metrics = &metrics_}).value();
     front_->bind("sts", sts_->operations());
+    front_->add_download("/_savia/code", [this](std::string_view path) -> Result<aws::Download> {
+      if (path != "abc") return Error::not_found("");
+      return aws::Download{.bytes = "", .file = folder_ + "/zip"};
+    });
     aws::add_standard_routes(*front_, &metrics_, {"test", [] { return Result<void>(); }});
     int fd = net::listen_tcp("127.0.0.1:0").value();
     endpoint_ = "http://" + net::bound_address(fd);
@@ -158,13 +162,6 @@ TEST_F(StsTest, Curl) {
   EXPECT_NE(out.text.find(R"("sts":"running")"), std::string::npos) << out.text;
 
   std::ofstream(folder_ + "/zip") << "bytes";
-  stop();
-  loop_ = net::Loop::create().value();
-  start(AuthMode::kVerify);
-  front_->add_download("/_savia/code", [this](std::string_view path) -> Result<aws::Download> {
-    if (path != "abc") return Error::not_found("");
-    return aws::Download{.bytes = "", .file = folder_ + "/zip"};
-  });
   CallContext c = caller();
   c.host = endpoint_.substr(7);
   out = run("curl -s '" + front_->presign_get("/_savia/code/abc", 60, c).value() + "'");
