@@ -48,8 +48,6 @@ inline constexpr int64_t kInitTimeoutMs = 10'000;
 inline constexpr size_t kLogTailBytes = 4096;
 inline constexpr int64_t kVersionsPerFunction = 100'000;  // rows read of one function at start; far beyond what people publish
 inline constexpr size_t kEventsInFlight = 256;            // accepted events (Invoke Event) that run at a time
-inline constexpr size_t kTagsPerResource = 50;
-inline constexpr int64_t kAccountConcurrency = 1000;      // AWS: an account's default, of which 100 stay unreserved
 inline constexpr int64_t kUnreservedConcurrency = 100;
 inline constexpr int64_t kCodeStorageBytes = 80'530'636'800;  // 75 GB, as GetAccountSettings prints it
 
