@@ -1,0 +1,13 @@
+'use strict';
+
+const { createApp, createHandler, requireEnv } = require('multi-commons');
+
+const stage = requireEnv('STAGE');
+
+const app = createApp((router) => {
+  router.get('/', (_req, res) => res.json({ service: 'multi-public-resources', stage }));
+  require('./routes/recipes')(router);
+  require('./routes/categories')(router);
+});
+
+module.exports = { app, handler: createHandler(app) };
