@@ -155,32 +155,29 @@ Result<Package> make_package(const PackageRequest& request) {
   if (request.exclude_dev_dependencies) dev = dev_folders(request.dir);
   bool by_default = !(request.only_patterns && !request.patterns.empty());
 
-  std::vector<ZipFile> files;
+  ZipWriter zip;
+  Package out;
   for (const Found& f : found) {
     bool in = by_default && !below_any(dev, f.path);
     for (const std::string& pattern : patterns) {
-      bool out = pattern[0] == '!';
-      if (in == !out) continue;  // would change nothing
-      if (glob_match(std::string_view(pattern).substr(out ? 1 : 0), f.path)) in = !out;
+      bool leaves_out = pattern[0] == '!';
+      if (in != leaves_out) continue;  // would change nothing
+      if (glob_match(std::string_view(pattern).substr(leaves_out ? 1 : 0), f.path)) in = !leaves_out;
     }
     if (!in) continue;
-    ZipFile file;
-    file.name = f.path;
-    file.mode = f.mode;
+    std::string full = request.dir + "/" + f.path;
     if (f.link) {
       char target[4096];
-      ssize_t n = readlink((request.dir + "/" + f.path).c_str(), target, sizeof target);
+      ssize_t n = readlink(full.c_str(), target, sizeof target);
       if (n < 0) return Error::from_errno(errno, "readlink " + f.path);
-      file.content.assign(target, static_cast<size_t>(n));
-      file.symlink = true;
+      TRY(zip.add_symlink(f.path, std::string_view(target, static_cast<size_t>(n))));
     } else {
-      file.content = TRY(os::read_file(request.dir + "/" + f.path));
+      std::string content = TRY(os::read_file(full));
+      TRY(zip.add_file(f.path, content, f.mode));
     }
-    files.push_back(std::move(file));
+    ++out.files;
   }
-  Package out;
-  out.files = files.size();
-  out.zip = TRY(write_zip(std::move(files)));
+  out.zip = TRY(zip.finish());
   out.sha256_base64 = base64_encode(sha256(out.zip));
   return out;
 }
