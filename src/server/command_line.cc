@@ -210,7 +210,7 @@ void CommandLine::build() {
   }
 
   CLI::App* backup_command = command("backup", "everything into one file, while the server runs or not", [this](Output& out) {
-    return with_config(out, [&](const Config& c) { return backup(c, *cli::Session::create(session_options()), p_.file, out); });
+    return with_config(out, [&](const Config& c) { return backup(c, p_.file, out); });
   });
   backup_command->add_option("file", p_.file, say("file to write"))->required();
   flag_option(backup_command, "data", "folder where everything is kept");

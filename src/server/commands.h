@@ -29,7 +29,7 @@ struct UpOptions {
 };
 int up(UpOptions options, const cli::SessionOptions& session, cli::Output& out);
 
-int backup(const Config& config, cli::Session& session, const std::string& file, cli::Output& out);
+int backup(const Config& config, const std::string& file, cli::Output& out);
 int restore(const Config& config, const std::string& file, cli::Output& out);
 int install_service(const Config& config, const std::map<std::string, std::string>& flags, bool print_only, cli::Output& out);
 

@@ -166,21 +166,7 @@ class DatabaseImpl final : public Database {
     return out;
   }
 
-  Result<void> backup_to(const std::string& path) override {
-    TRY(make_private(path, O_EXCL));
-    auto copy = [&]() -> Result<void> {
-      auto c = TRY(Connection::open(path_, ConnectionMode::kWriter));
-      auto lease = TRY(c->prepare("VACUUM INTO ?"));
-      sqlite3_bind_text(lease.stmt, 1, path.data(), static_cast<int>(path.size()), SQLITE_STATIC);
-      const int rc = sqlite3_step(lease.stmt);
-      if (rc != SQLITE_DONE) return c->error(rc, "back up to " + path);
-      TRY(sync_path(path, O_RDONLY));
-      return sync_path(folder_of(path), O_RDONLY | O_DIRECTORY);
-    };
-    Result<void> out = copy();
-    if (!out.ok()) ::unlink(path.c_str());
-    return out;
-  }
+  Result<void> backup_to(const std::string& path) override { return copy_database(path_, path); }
 
   Result<void> wipe() override {
     return write(
@@ -350,6 +336,22 @@ Result<std::unique_ptr<Database>> Database::open(const std::string& path, const 
   auto connection = TRY(Connection::open(path, ConnectionMode::kWriter));
   TRY_CONTEXT(migrate(*connection, migrations), path);
   return std::unique_ptr<Database>(std::make_unique<DatabaseImpl>(path, std::move(connection), options));
+}
+
+Result<void> copy_database(const std::string& from, const std::string& to) {
+  TRY(make_private(to, O_EXCL));
+  auto copy = [&]() -> Result<void> {
+    auto c = TRY(Connection::open(from, ConnectionMode::kWriter));
+    auto lease = TRY(c->prepare("VACUUM INTO ?"));
+    sqlite3_bind_text(lease.stmt, 1, to.data(), static_cast<int>(to.size()), SQLITE_STATIC);
+    const int rc = sqlite3_step(lease.stmt);
+    if (rc != SQLITE_DONE) return c->error(rc, "back up to " + to);
+    TRY(sync_path(to, O_RDONLY));
+    return sync_path(folder_of(to), O_RDONLY | O_DIRECTORY);
+  };
+  Result<void> out = copy();
+  if (!out.ok()) ::unlink(to.c_str());
+  return out;
 }
 
 }  // namespace savia::state

@@ -155,4 +155,7 @@ class Database {
   virtual DatabaseStats stats() const = 0;
 };
 
+// A consistent, durable copy of a database file that another process may have open; for backups beside a running server.
+Result<void> copy_database(const std::string& from, const std::string& to);
+
 }  // namespace savia::state
