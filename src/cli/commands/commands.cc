@@ -84,7 +84,7 @@ int fail_with(Output& out, const Error& error, const std::string& endpoint) {
 }
 
 int cmd_status(Session& session, Output& out) {
-  auto health = session.get_json("/_savia/health");
+  auto health = session.get_json("/_savia/status");
   if (!health.ok()) return fail_with(out, health.error(), session.options().endpoint);
   if (out.json()) {
     out.print_json(*health);

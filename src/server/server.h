@@ -1,0 +1,28 @@
+// The server as a whole: the only place that constructs modules and connects them.
+//
+// Order of start: data folder and its lock; the sandbox helper, forked while there is one thread; the store; services; the
+// listeners last, when everything behind them answers. Order of end: listeners stop accepting, requests in flight are
+// answered, environments die, services close, the store last.
+//
+// Threads: the data loop (main thread: first loop of the edge, the Lambda engine and its sandboxes), further edge loops, the
+// control loop (AWS front), the control pool, the store's writer, the log writers. The data loop never waits for any other.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/result.h"
+#include "server/config.h"
+
+namespace savia::server {
+
+class Server {
+ public:
+  static Result<std::unique_ptr<Server>> start(const Config& config);
+  virtual ~Server() = default;
+  virtual void run() = 0;   // until SIGTERM or SIGINT; then drains and returns
+  // For what people read when it is ready.
+  virtual int64_t ready_us() const = 0;  // from the start of the process to listening
+};
+
+}  // namespace savia::server
