@@ -236,10 +236,7 @@ void CommandLine::build() {
     return 0;
   });
   completions->add_option("shell", p_.word, "bash, zsh, fish")->required();
-  command("coverage", "every operation that answers, as Markdown", [](Output&) {
-    std::fputs(coverage_page().c_str(), stdout);
-    return 0;
-  });
+  command("coverage", "every operation that answers, as Markdown", [this](Output& out) { return cli::cmd_coverage(*cli::Session::create(session_options()), out); });
   command("version", "this program's version", [](Output& out) {
     if (out.json()) {
       out.print_json(Value().set("version", SAVIA_VERSION));

@@ -38,7 +38,4 @@ int runtime_install(const Config& config, const std::string& runtime, cli::Outpu
 
 int keys(const Config& config, const std::string& verb, const std::string& argument, cli::Output& out);
 
-// docs/coverage.md, from the tables and the bound operations.
-std::string coverage_page();
-
 }  // namespace savia::server

@@ -3,9 +3,7 @@
 
 #include <cstdlib>
 
-#include "aws/coverage.h"
 #include "aws/credentials/keys.h"
-#include "aws_models.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -24,6 +22,11 @@ LogLevel level_of(const std::string& name) {
   if (name == "warn") return LogLevel::kWarn;
   if (name == "error") return LogLevel::kError;
   return LogLevel::kInfo;
+}
+
+std::string search_path() {
+  const char* path = std::getenv("PATH");
+  return path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
 }
 
 int fail(cli::Output& out, const Error& error) {
@@ -95,6 +98,33 @@ int keys(const Config& config, const std::string& verb, const std::string& argum
   return 0;
 }
 
-std::string coverage_page();
+int runtime_list(const Config& config, cli::Output& out) {
+  lambda::Runtimes runtimes(config.data_dir, search_path(), config.runtimes);
+  runtimes.scan_async([] {});
+  std::vector<std::vector<std::string>> rows;
+  Value all = Value::list();
+  for (const char* id : {"nodejs24.x", "nodejs22.x", "nodejs20.x", "nodejs18.x", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9",
+                         "provided.al2023", "provided.al2"}) {
+    lambda::RuntimeStatus s = runtimes.status(id);
+    all.push(Value().set("runtime", id).set("installed", s.installed).set("version", s.version).set("path", s.path).set("install", s.install_command));
+    rows.push_back({id, s.installed ? out.paint(cli::Style::kGood, out.say("installed")) : out.say("missing"), s.installed ? s.version + "  " + s.path : s.install_command});
+  }
+  if (out.json()) {
+    out.print_json(Value().set("runtimes", std::move(all)));
+  } else {
+    out.table({"runtime", out.say("state"), out.say("where, or how to get it")}, rows);
+  }
+  return 0;
+}
+
+int runtime_install(const Config& config, const std::string& runtime, cli::Output& out) {
+  auto made = os::make_dirs(config.data_dir, 0700);
+  if (!made.ok()) return fail(out, made.error());
+  int64_t start = real_clock().monotonic_us();
+  auto done = lambda::install_runtime(config.data_dir, runtime, [&](const std::string& step) { out.begin(step); });
+  if (!done.ok()) return fail(out, done.error());
+  out.end(cli::Style::kGood, out.say("runtime {0}", {runtime}), cli::human_ms(real_clock().monotonic_us() - start));
+  return 0;
+}
 
 }  // namespace savia::server

@@ -39,6 +39,7 @@
 namespace savia::server {
 namespace {
 
+constexpr int64_t kDownloadS = 600;     // Code.Location and Content.Location, as at AWS
 constexpr int64_t kDrainMs = 30'000;  // requests in flight at the end: the longest that the edge lets one take
 
 aws::AuthMode mode_of(AuthMode mode) {
@@ -78,6 +79,7 @@ class ServerImpl final : public Server {
   void begin_shutdown();
   void step_done();
   Value status() const;
+  static net::HttpResponse edge_health(const net::HttpRequest& request);
 
   // Turns readiness of the signal descriptor into the shutdown.
   class Signals final : public net::IoHandler {
@@ -184,10 +186,12 @@ Result<void> ServerImpl::make_services() {
   engine_ = TRY(lambda::create_engine(*data_loop_, *spawner_, *logs_, secure_random(), std::move(engine)));
 
   edge::EdgeOptions edge;
-  edge.tls = tls_;
-  std::vector<net::Loop*> loops = {data_loop_.get()};
-  for (auto& loop : edge_loops_) loops.push_back(loop.get());
-  edge_ = TRY(edge::Edge::create(std::move(loops), *engine_, metrics_, std::move(edge)));
+  edge.loops = {data_loop_.get()};
+  for (auto& loop : edge_loops_) edge.loops.push_back(loop.get());
+  edge.invoker = engine_.get();
+  edge.metrics = &metrics_;
+  edge.other = [this](const net::HttpRequest& request) { return edge_health(request); };
+  edge_ = TRY(edge::Edge::create(std::move(edge)));
 
   aws::FrontOptions front;
   front.mode = mode_of(config_.auth);
@@ -197,8 +201,9 @@ Result<void> ServerImpl::make_services() {
 
   lambda::LambdaOptions functions;
   functions.data_dir = layout_.dir();
-  functions.presign = [this](const std::string& path, const aws::CallContext& context) { return front_->presign_get(path, 600, context); };
-  lambda_ = TRY(lambda::Lambda::open(*db_, *blobs_, *engine_, real_clock(), secure_random(), std::move(functions)));
+  functions.presign = [this](std::string_view path, const aws::CallContext& context) { return front_->presign_get(path, kDownloadS, context); };
+  lambda_ = TRY(lambda::Lambda::create(*db_, *blobs_, *engine_, std::move(functions)));
+  TRY(lambda_->start());
 
   apigateway::Options api;
   api.edge_authority = "localhost:" + config_.edge_port();
@@ -232,6 +237,17 @@ Result<void> ServerImpl::reset() {
   logs_->reset();
   keys_->forget();
   return apigateway_->publish_all();
+}
+
+// The edge's own answers, for load balancers in front of it.
+net::HttpResponse ServerImpl::edge_health(const net::HttpRequest& request) {
+  net::HttpResponse r;
+  r.status = 0;
+  if (request.path() != "/_savia/health") return r;
+  r.status = 200;
+  r.headers.add("Content-Type", "application/json");
+  r.body = R"({"status":"running"})";
+  return r;
 }
 
 Value ServerImpl::status() const {
@@ -272,13 +288,17 @@ void ServerImpl::add_routes() {
     lambda::RuntimeStatus s = engine_->runtime_status(std::string(path.size() > kPrefix.size() ? path.substr(kPrefix.size()) : ""));
     json(*responder, Value().set("known", s.known).set("installed", s.installed).set("version", s.version).set("install", s.install_command));
   });
-  lambda_->add_downloads([this](std::string prefix, std::function<Result<std::string>(std::string_view)> file_of) {
-    front_->add_download(std::move(prefix), [file_of = std::move(file_of)](std::string_view path) -> Result<aws::Download> {
-      aws::Download d;
-      d.file = TRY(file_of(path));
-      d.content_type = "application/zip";
-      return d;
-    });
+  front_->add_download(std::string(lambda::Lambda::kDownloadPrefix), [this](std::string_view path) -> Result<aws::Download> {
+    aws::Download d;
+    d.file = TRY(lambda_->download_file(path));
+    d.content_type = "application/zip";
+    return d;
+  });
+  front_->add_raw("/_savia/coverage", [this](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
+    net::HttpResponse r;
+    r.headers.add("Content-Type", "text/markdown; charset=utf-8");
+    r.body = aws::coverage_markdown(aws::all_models(), front_->bound());
+    responder->respond(std::move(r));
   });
   metrics_.gauge("savia_lambda_environments", "Environments alive.", {}, [this] { return static_cast<double>(engine_->stats().environments); });
   metrics_.gauge("savia_lambda_invocations", "Invocations since the start.", {}, [this] { return static_cast<double>(engine_->stats().invocations); });
@@ -294,7 +314,11 @@ Result<void> ServerImpl::listen() {
   options.tls = tls_;
   int fd = TRY_CONTEXT(net::listen_tcp(config_.listen), "--listen " + config_.listen);
   api_server_ = TRY(net::HttpServer::create(*control_loop_, fd, options, front_->handler()));
-  TRY_CONTEXT(edge_->listen(config_.edge), "--edge " + config_.edge);
+  // Several loops take connections of one address from sockets of their own.
+  for (size_t i = 0; i <= edge_loops_.size(); ++i) {
+    int edge_fd = TRY_CONTEXT(net::listen_tcp(config_.edge, !edge_loops_.empty()), "--edge " + config_.edge);
+    TRY(edge_->listen(edge_fd, i, tls_));
+  }
   return {};
 }
 
@@ -333,8 +357,11 @@ void ServerImpl::begin_shutdown() {
   log_info("server.drain");
   draining_ = 2;
   api_server_->drain([this] { step_done(); });
-  data_loop_->post([this] {
-    edge_->drain(kDrainMs, [this] { engine_->drain(kDrainMs, [this] { step_done(); }); });
+  edge_->drain([this] {
+    data_loop_->post([this] {
+      lambda_->stop();
+      engine_->drain(kDrainMs, [this] { step_done(); });
+    });
   });
 }
 

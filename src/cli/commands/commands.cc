@@ -217,6 +217,14 @@ int cmd_invoke(Session& session, Output& out, const InvokeOptions& options) {
   return error.empty() ? 0 : 1;
 }
 
+int cmd_coverage(Session& session, Output& out) {
+  auto page = session.get_text("/_savia/coverage");
+  if (!page.ok()) return fail_with(out, page.error(), session.options().endpoint);
+  while (!page->empty() && page->back() == '\n') page->pop_back();
+  out.line(*page);
+  return 0;
+}
+
 int cmd_env(const SessionOptions& options, Output& out) {
   const std::pair<const char*, std::string> kVariables[] = {{"AWS_ENDPOINT_URL", options.endpoint},
                                                             {"AWS_ACCESS_KEY_ID", options.access_key},

@@ -64,17 +64,25 @@ class HttpSession final : public Session {
     return known_edge_port_;
   }
 
-  Result<Value> get_json(const std::string& path) override { return exchange("GET", path, {}); }
-  Result<Value> post_json(const std::string& path, const Value& body) override { return exchange("POST", path, to_json(body)); }
+  Result<Value> get_json(const std::string& path) override { return json("GET", path, {}); }
+  Result<Value> post_json(const std::string& path, const Value& body) override { return json("POST", path, to_json(body)); }
+  Result<std::string> get_text(const std::string& path) override {
+    net::HttpResponse response = TRY(exchange("GET", path, {}));
+    if (response.status != 200) return Error::invalid(path + ": " + std::to_string(response.status));
+    return std::move(response.body);
+  }
 
  private:
-  Result<Value> exchange(const std::string& method, const std::string& path, std::string body) {
+  Result<net::HttpResponse> exchange(const std::string& method, const std::string& path, std::string body) {
     auto http = TRY_CONTEXT(net::HttpClient::connect(options_.endpoint, kTimeoutMs), "connect to " + options_.endpoint);
     net::HttpRequest request;
     request.method = method;
     request.target = path;
     request.body = std::move(body);
-    net::HttpResponse response = TRY_CONTEXT(http->send(request), "connect to " + options_.endpoint);
+    return http->send(request);
+  }
+  Result<Value> json(const std::string& method, const std::string& path, std::string body) {
+    net::HttpResponse response = TRY_CONTEXT(exchange(method, path, std::move(body)), "connect to " + options_.endpoint);
     Value answer = TRY_CONTEXT(parse_json(response.body), options_.endpoint + path);
     if (response.status != 200) return Error::invalid(path + ": " + answer.str_or("message", std::to_string(response.status)));
     return answer;

@@ -28,6 +28,7 @@ class Session : public Cloud {
   virtual const SessionOptions& options() const = 0;
   // GET of a path of the server itself ("/_savia/health"), as JSON.
   virtual Result<Value> get_json(const std::string& path) = 0;
+  virtual Result<std::string> get_text(const std::string& path) = 0;
   virtual Result<Value> post_json(const std::string& path, const Value& body) = 0;
 };
 
@@ -50,6 +51,7 @@ struct InvokeOptions {
   bool event = false;          // do not wait for the answer
 };
 int cmd_invoke(Session& session, Output& out, const InvokeOptions& options);
+int cmd_coverage(Session& session, Output& out);
 int cmd_env(const SessionOptions& options, Output& out);
 
 }  // namespace savia::cli

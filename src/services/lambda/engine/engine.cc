@@ -64,7 +64,7 @@ Engine::Engine(net::Loop& loop, sandbox::Spawner& spawner, ports::LogSink& logs,
                scratch_,
                runtimes_dir + "/node",
                runtimes_dir + "/python"},
-      runtimes_(options_.data_dir, options_.search_path) {
+      runtimes_(options_.data_dir, options_.search_path, options_.runtime_dirs) {
   max_environments_ = options_.max_environments > 0 ? static_cast<size_t>(options_.max_environments) : environments_that_fit();
   parallel_starts_ = std::max<size_t>(2, std::thread::hardware_concurrency());
   rescan_runtimes();

@@ -32,6 +32,8 @@ struct FunctionCredentials {
 struct EngineOptions {
   // Purpose: DATA; runtimes are looked for in DATA/runtimes, the engine's own files are below DATA/lambda.
   std::string data_dir;
+  // Purpose: more folders like DATA/runtimes (DIR/nodejs22.x/bin/node), searched after it.
+  std::vector<std::string> runtime_dirs;
   // Purpose: folders searched for node and python3.X, as PATH writes them. Default: the PATH of the process.
   std::string search_path;
   // Purpose: invocations of one account at a time; more are throttled.

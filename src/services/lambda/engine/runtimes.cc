@@ -102,10 +102,10 @@ void place(Runtime& runtime, const std::string& binary) {
 
 using Found = std::map<std::string, Runtime>;
 
-void find_installed_node(const std::string& data_dir, Found& found) {
+void find_installed_node(const std::string& home, Found& found) {
   for (int major : kNodeMajors) {
     Runtime runtime = *known_runtime("nodejs" + std::to_string(major) + ".x");
-    const std::string dir = data_dir + "/runtimes/" + runtime.id;
+    const std::string dir = home + "/" + runtime.id;
     const std::string binary = dir + "/bin/node";
     if (!is_elf(binary)) continue;
     const Result<std::string> version = os::read_file(dir + "/version", 64);
@@ -133,10 +133,11 @@ void find_node_in_path(const std::vector<std::string>& dirs, Found& found) {
   }
 }
 
-void find_python(const std::string& data_dir, const std::vector<std::string>& dirs, Found& found) {
+void find_python(const std::vector<std::string>& homes, const std::vector<std::string>& dirs, Found& found) {
   for (int minor : kPythonMinors) {
     Runtime runtime = *known_runtime("python3." + std::to_string(minor));
-    std::vector<std::string> candidates = {data_dir + "/runtimes/" + runtime.id + "/bin/" + runtime.id};
+    std::vector<std::string> candidates;
+    for (const std::string& home : homes) candidates.push_back(home + "/" + runtime.id + "/bin/" + runtime.id);
     for (const std::string& dir : dirs) candidates.push_back(dir + "/" + runtime.id);
     for (const std::string& candidate : candidates) {
       // Wrapper scripts (pyenv's shims) are passed over: they do not work inside a sandbox.
@@ -149,15 +150,15 @@ void find_python(const std::string& data_dir, const std::vector<std::string>& di
   }
 }
 
-Found scan(const std::string& data_dir, const std::string& search_path) {
+Found scan(const std::vector<std::string>& homes, const std::string& search_path) {
   std::vector<std::string> dirs;
   for (std::string_view dir : split(search_path, ':')) {
     if (!dir.empty() && dir[0] == '/') dirs.emplace_back(dir);
   }
   Found found;
-  find_installed_node(data_dir, found);
+  for (const std::string& home : homes) find_installed_node(home, found);  // the first that has one keeps it
   find_node_in_path(dirs, found);
-  find_python(data_dir, dirs, found);
+  find_python(homes, dirs, found);
   return found;
 }
 
@@ -193,7 +194,8 @@ std::string install_command(const std::string& id) {
 }
 
 struct Runtimes::State {
-  std::string data_dir, search_path;
+  std::vector<std::string> homes;
+  std::string search_path;
   mutable std::mutex mutex;  // guards what follows
   mutable std::condition_variable ready;
   bool scanned = false;
@@ -201,8 +203,9 @@ struct Runtimes::State {
   std::thread worker;
 };
 
-Runtimes::Runtimes(std::string data_dir, std::string search_path) : state_(std::make_unique<State>()) {
-  state_->data_dir = std::move(data_dir);
+Runtimes::Runtimes(const std::string& data_dir, std::string search_path, std::vector<std::string> more) : state_(std::make_unique<State>()) {
+  state_->homes = std::move(more);
+  state_->homes.insert(state_->homes.begin(), data_dir + "/runtimes");
   state_->search_path = std::move(search_path);
 }
 
@@ -213,7 +216,7 @@ Runtimes::~Runtimes() {
 void Runtimes::scan_async(std::function<void()> done) {
   if (state_->worker.joinable()) state_->worker.join();
   state_->worker = std::thread([state = state_.get(), done = std::move(done)] {
-    Found found = scan(state->data_dir, state->search_path);
+    Found found = scan(state->homes, state->search_path);
     {
       std::lock_guard lock(state->mutex);
       state->found = std::move(found);

@@ -35,7 +35,8 @@ std::string install_command(const std::string& id);
 // What was found at the last scan. Thread-safe.
 class Runtimes {
  public:
-  Runtimes(std::string data_dir, std::string search_path);
+  // Looks in DATA/runtimes, then in the folders of `more`, then in the search path.
+  Runtimes(const std::string& data_dir, std::string search_path, std::vector<std::string> more = {});
   ~Runtimes();
   // Starts a scan on a thread of its own (a node in PATH is asked for its version, which takes milliseconds); `done` runs
   // on that thread.
