@@ -3,6 +3,7 @@
 #include "base/limits.h"
 #include "edge/client.h"
 #include "edge/worker.h"
+#include "net/socket.h"
 
 namespace savia::edge {
 namespace {
@@ -32,6 +33,14 @@ class EdgeImpl final : public Edge {
     TRY(listener->start());
     worker.listeners.push_back(std::move(listener));
     return {};
+  }
+
+  void adopt(int fd) override {
+    os::Fd owned(fd);
+    Worker& worker = *workers_.front();
+    if (worker.draining || worker.clients.size() >= shared_->max_connections) return;
+    int port = net::local_of(owned.get()).port;
+    worker.take(net::Stream(std::move(owned)), port);
   }
 
   void publish(std::shared_ptr<const ports::ApiSpec> api) override {

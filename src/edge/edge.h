@@ -40,6 +40,9 @@ class Edge : public ports::RouteSink {
   // Adds a listening socket (net::listen_tcp, net::listen_unix) served by loop `loop_index`; owned from here. With several
   // loops give each its own socket of one address (reuse_port). Call before the loops run or on that loop.
   virtual Result<void> listen(int listen_fd, size_t loop_index = 0, std::shared_ptr<net::TlsContext> tls = nullptr) = 0;
+  // Takes over a connected, non-blocking socket that somebody else accepted (a function's, to its gateway address); never TLS.
+  // On the first loop's thread. Closed at once when the edge is draining or full.
+  virtual void adopt(int fd) = 0;
   // Any thread: stops accepting, lets requests in flight finish; `done` runs on the last loop that became idle.
   virtual void drain(std::function<void()> done) = 0;
   virtual size_t connections() const = 0;  // of all loops; any thread

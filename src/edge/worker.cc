@@ -54,6 +54,14 @@ void Worker::count(int status, int64_t began_us) {
   latency_->observe_us(loop.monotonic_us() - began_us);
 }
 
+void Worker::take(net::Stream stream, int port) {
+  uint64_t id = next_client++;
+  auto client = std::make_unique<Client>(*this, id, std::move(stream), port);
+  if (!client->start()) return;
+  clients.emplace(id, std::move(client));  // its first edge comes with the next turn
+  client_count.store(clients.size(), std::memory_order_relaxed);
+}
+
 void Worker::client_closed() {
   client_count.store(clients.size(), std::memory_order_relaxed);
   for (auto& l : listeners) {
@@ -162,11 +170,7 @@ void Listener::accept() {
     }
     net::Stream stream(std::move(accepted.fd));
     if (tls_ && !stream.start_server_tls(*tls_).ok()) continue;
-    uint64_t id = worker_.next_client++;
-    auto client = std::make_unique<Client>(worker_, id, std::move(stream), port_);
-    if (!client->start()) continue;
-    worker_.clients.emplace(id, std::move(client));  // its first edge comes with the next turn
-    worker_.client_count.store(worker_.clients.size(), std::memory_order_relaxed);
+    worker_.take(std::move(stream), port_);
   }
 }
 

@@ -61,6 +61,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
 
   const std::string& date_line();  // "Date: …\r\n"
   void count(int status, int64_t began_us);
+  void take(net::Stream stream, int port);  // a new client connection; `port` is where it came in
   void client_closed();
   void drain(std::function<void()> done);
   void close_all();

@@ -492,9 +492,15 @@ class Server final : public HttpServer, public IoHandler {
   void on_io(uint32_t) override { accept(); }
   void drain(std::function<void()> done) override;
   size_t connections() const override { return core_->connections.size(); }
+  void adopt(int fd) override {
+    os::Fd owned(fd);
+    if (!listener_ || core_->connections.size() >= core_->options.connections) return;
+    take(Stream(std::move(owned)));
+  }
 
  private:
   void accept();
+  void take(Stream stream);
   void on_closed();
   void stop_listening() {
     if (!listener_) return;
@@ -533,11 +539,15 @@ void Server::accept() {
     }
     Stream stream(std::move(accepted.fd));
     if (core_->options.tls && !stream.start_server_tls(*core_->options.tls).ok()) continue;
-    uint64_t id = next_id_++;
-    auto connection = std::make_unique<Connection>(core_, id, std::move(stream));
-    if (!connection->start()) continue;
-    core_->connections.emplace(id, std::move(connection));  // its first edge comes with the next turn
+    take(std::move(stream));
   }
+}
+
+void Server::take(Stream stream) {
+  uint64_t id = next_id_++;
+  auto connection = std::make_unique<Connection>(core_, id, std::move(stream));
+  if (!connection->start()) return;
+  core_->connections.emplace(id, std::move(connection));  // its first edge comes with the next turn
 }
 
 void Server::on_closed() {

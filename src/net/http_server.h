@@ -43,6 +43,9 @@ class HttpServer {
   // Stops accepting; answers what is in flight with Connection: close; calls `done` when the last connection has gone.
   // On the loop's thread.
   virtual void drain(std::function<void()> done) = 0;
+  // Takes over a connected, non-blocking socket that somebody else accepted, as if it had come to the listener; never TLS. On
+  // the loop's thread. Closed at once when the server is draining or full.
+  virtual void adopt(int fd) = 0;
   virtual size_t connections() const = 0;
 };
 
