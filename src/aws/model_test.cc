@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "aws/coverage.h"
-#include "aws_models.h"
 #include "codec/value.h"
 #include "lambda_keys.h"
+#include "models_index.h"
 
 namespace savia::aws {
 namespace {

@@ -6,10 +6,10 @@
 #include <fstream>
 #include <sstream>
 
-#include "aws_models.h"
 #include "base/strings.h"
 #include "codec/json.h"
 #include "codec/value.h"
+#include "models_index.h"
 
 namespace savia::aws {
 namespace {

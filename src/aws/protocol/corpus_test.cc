@@ -36,8 +36,8 @@ TEST(ProtocolCorpus, EveryFile) {
       bytes << in.rdbuf();
       std::string text = bytes.str();
       run(text);
-      // Every prefix, and every byte turned, of the seeds: small enough to be cheap.
-      for (size_t i = 0; i < text.size() && text.size() < 2048; ++i) {
+      // Cut and turned at many places; the fuzzer does the rest.
+      for (size_t i = 0; i < text.size() && text.size() < 2048; i += 7) {
         run(std::string_view(text).substr(0, i));
         std::string turned = text;
         turned[i] = static_cast<char>(turned[i] ^ 0x11);

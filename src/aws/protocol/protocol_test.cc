@@ -3,8 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "aws/protocol/internal.h"
-#include "aws_models.h"
 #include "codec/cbor.h"
+#include "models_index.h"
 
 namespace savia::aws::protocol {
 namespace {
