@@ -125,6 +125,10 @@ inline constexpr size_t kLogScanBytes = 64 << 20;    // read by one FilterLogEve
 inline constexpr size_t kLogBufferBytes = 8 << 20;   // lines of functions on their way to the disk; more are dropped
 inline constexpr int64_t kLogSyncMs = 1000;          // lines of functions are on disk after that
 inline constexpr int64_t kLogExpireMs = 60'000;      // between two looks for expired segments
+inline constexpr int64_t kLogNameChars = 512;        // of a group or a stream
+inline constexpr int64_t kLogScanMs = 2000;          // the same in time: patterns may be costly
+inline constexpr size_t kLogLostStreams = 1024;      // streams that are told of dropped lines; of more they are only counted
+inline constexpr int64_t kFilterRegexBytes = 1 << 20;  // memory of one compiled regular expression in a pattern
 inline constexpr size_t kFilterDepth = 32;           // parentheses inside each other in a filter pattern
 
 }  // namespace savia::limits

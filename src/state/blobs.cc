@@ -7,7 +7,6 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -18,34 +17,15 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/strings.h"
+#include "codec/digest.h"
+#include "os/fd.h"
+#include "os/file.h"
 #include "state/disk_guard.h"
 
 namespace savia::state {
 namespace {
 
 constexpr size_t kDigestDigits = 64;
-
-class FileDescriptor {
- public:
-  explicit FileDescriptor(int fd) : fd_(fd) {}
-  ~FileDescriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  FileDescriptor(const FileDescriptor&) = delete;
-  FileDescriptor& operator=(const FileDescriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  int fd_;
-};
-
-std::string sha256_hex(std::string_view bytes) {
-  unsigned char out[EVP_MAX_MD_SIZE];
-  unsigned size = 0;
-  EVP_Digest(bytes.data(), bytes.size(), out, &size, EVP_sha256(), nullptr);
-  return to_hex({reinterpret_cast<const char*>(out), size});
-}
 
 bool is_digest(std::string_view d) {
   return d.size() == kDigestDigits && d.find_first_not_of("0123456789abcdef") == d.npos;
@@ -57,21 +37,9 @@ Result<void> make_folder(const std::string& path) {
 }
 
 Result<void> sync_folder(const std::string& path) {
-  const FileDescriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const os::Fd fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.get() < 0) return Error::from_errno(errno, "open " + path);
   if (::fsync(fd.get()) != 0) return Error::from_errno(errno, "fsync " + path);
-  return {};
-}
-
-Result<void> write_all(int fd, std::string_view bytes, const std::string& path) {
-  while (!bytes.empty()) {
-    const ssize_t n = ::write(fd, bytes.data(), bytes.size());
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0)
-      return errno == EFBIG ? Error::exhausted("write " + path + ": File too large")
-                            : Error::from_errno(errno, "write " + path);
-    bytes.remove_prefix(static_cast<size_t>(n));
-  }
   return {};
 }
 
@@ -105,7 +73,7 @@ class BlobsImpl final : public Blobs {
 
   Result<std::string> get(std::string_view digest) const override {
     const std::string name = path(digest);
-    const FileDescriptor fd(name.empty() ? -1 : ::open(name.c_str(), O_RDONLY | O_CLOEXEC));
+    const os::Fd fd(name.empty() ? -1 : ::open(name.c_str(), O_RDONLY | O_CLOEXEC));
     if (fd.get() < 0) {
       if (name.empty() || errno == ENOENT) return Error::not_found("no blob " + std::string(digest));
       return Error::from_errno(errno, "open " + name);
@@ -186,9 +154,9 @@ class BlobsImpl final : public Blobs {
 
   Result<void> store(const std::string& temp, const std::string& digest, std::string_view bytes) {
     {
-      const FileDescriptor fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
+      const os::Fd fd(::open(temp.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
       if (fd.get() < 0) return Error::from_errno(errno, "open " + temp);
-      TRY(write_all(fd.get(), bytes, temp));
+      TRY_CONTEXT(os::write_all(fd.get(), bytes), temp);
       if (::fsync(fd.get()) != 0) return Error::from_errno(errno, "fsync " + temp);
     }
     const std::string to = folder(digest);

@@ -173,11 +173,10 @@ class DatabaseImpl final : public Database {
         [](Tx& tx) -> Result<void> {
           TRY(tx.exec("PRAGMA defer_foreign_keys=ON"));
           std::vector<std::string> tables;
-          TRY(
-              tx.query("SELECT name FROM sqlite_master WHERE type='table' AND name<>'schema' AND (name NOT LIKE 'sqlite\\_%' "
-                       "ESCAPE '\\' "
-                       "OR name='sqlite_sequence')",
-                       [&](const Row& row) { return tables.push_back(row.text(0)), true; }));
+          // sqlite_sequence stays: numbers that name things outside the database (folders) are never given twice.
+          TRY(tx.query(
+              "SELECT name FROM sqlite_master WHERE type='table' AND name<>'schema' AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\'",
+              [&](const Row& row) { return tables.push_back(row.text(0)), true; }));
           for (const std::string& name : tables) TRY(tx.exec("DELETE FROM \"" + name + "\""));
           return {};
         },

@@ -151,7 +151,7 @@ class Database {
   virtual void write_async(WriteFn fn, std::function<void(Result<void>)> done, WriteKind kind = WriteKind::kGrow) = 0;
   virtual Result<void> backup_to(
       const std::string& path) = 0;  // a consistent, durable copy (VACUUM INTO); no file may be there
-  virtual Result<void> wipe() = 0;   // deletes every row of every service table
+  virtual Result<void> wipe() = 0;   // every row of every service table goes; AUTOINCREMENT goes on counting
   virtual DatabaseStats stats() const = 0;
 };
 

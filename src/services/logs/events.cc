@@ -9,8 +9,6 @@
 namespace savia::logs {
 namespace {
 
-constexpr int64_t kScanMs = 2000;  // FilterLogEvents answers with a token after looking for so long
-
 // Which part of a batch is kept: events are in order of time, so what is refused stands at its ends.
 struct Accepted {
   size_t begin = 0;
@@ -207,7 +205,7 @@ Outcome Service::filter_events(const CallContext& c, const Value& in) {
     logs.push_back(std::move(s.log));
   }
   const auto limit = static_cast<size_t>(in.num_or(k::limit, limits::kLogAnswerEvents));
-  const int64_t until_us = clock_.monotonic_us() + kScanMs * 1000;
+  const int64_t until_us = clock_.monotonic_us() + limits::kLogScanMs * 1000;
   EventMerge merge(logs, range, direction);
   Value events = Value::list();
   std::optional<EventKey> examined;

@@ -25,8 +25,6 @@ namespace {
 using Node = FilterPattern::Node;
 using NodePtr = std::unique_ptr<Node>;
 
-constexpr int64_t kRegexMemoryBytes = 1 << 20;
-
 bool is_space(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -106,7 +104,7 @@ class Parser {
     out.text = std::string(text_.substr(start, at_ - start));
     ++at_;
     re2::RE2::Options options(re2::RE2::Quiet);
-    options.set_max_mem(kRegexMemoryBytes);
+    options.set_max_mem(limits::kFilterRegexBytes);
     auto compiled = std::make_shared<re2::RE2>(out.text, options);
     if (!compiled->ok()) return Error::invalid("Invalid regular expression in filter pattern: " + compiled->error());
     out.regex = std::move(compiled);

@@ -9,7 +9,6 @@ namespace savia::logs {
 namespace {
 
 constexpr size_t kMaxMessage = limits::kLogEventBytes - limits::kLogEventOverheadBytes;
-constexpr size_t kMaxLostStreams = 1024;  // beyond it losses are only counted
 
 // Longer lines become several events, cut between characters.
 void split_line(const ports::LogLine& line, std::vector<NewEvent>& out) {
@@ -50,7 +49,7 @@ void Intake::append(std::string_view account, std::string_view region, std::stri
       dropped_.fetch_add(count, std::memory_order_relaxed);
       auto it = lost_.find(batch.target);
       if (it != lost_.end()) it->second += count;
-      if (it == lost_.end() && lost_.size() < kMaxLostStreams) lost_.emplace(std::move(batch.target), count);
+      if (it == lost_.end() && lost_.size() < limits::kLogLostStreams) lost_.emplace(std::move(batch.target), count);
       return;
     }
     waiting_bytes_ += bytes;
@@ -114,7 +113,7 @@ void Intake::write(const Target& target, const std::vector<const ports::LogLine*
   log_warn("logs.intake.dropped",
            {{"group", target.group}, {"lines", std::to_string(lines.size())}, {"error", done.error().message()}});
   std::lock_guard lock(mutex_);
-  if (lost_.size() < kMaxLostStreams) lost_[target] += dropped + static_cast<int64_t>(lines.size());
+  if (lost_.size() < limits::kLogLostStreams) lost_[target] += dropped + static_cast<int64_t>(lines.size());
 }
 
 Result<StreamPtr> Intake::find_or_create(const Target& t) {

@@ -46,7 +46,10 @@ Service::~Service() {
 // One row an operation: its body stands in the file of its noun.
 std::vector<aws::Operation> Service::operations() {
   auto body = [this](Outcome (Service::*member)(const CallContext&, const Value&)) {
-    return [this, member](const CallContext& c, const Value& in) { return (this->*member)(c, in); };
+    return [this, member](const CallContext& c, const Value& in) -> Outcome {
+      if (auto fault = check_names(in)) return *fault;
+      return (this->*member)(c, in);
+    };
   };
   return {
       {"CreateLogGroup", body(&Service::create_group)},

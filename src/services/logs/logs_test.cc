@@ -149,6 +149,15 @@ TEST_F(LogsTest, WhatIsNotBuiltIsRefusedByName) {
   EXPECT_EQ(ok("DescribeLogGroups", "{}").list_at("logGroups")->size(), 0U);
 }
 
+TEST_F(LogsTest, LongNamesAreRefusedInTheServicesWords) {
+  const std::string wrong =
+      "InvalidParameterException: Invalid LogGroup or LogStream, both must have length less than or equal to 512.";
+  EXPECT_EQ(error("CreateLogGroup", R"({"logGroupName":")" + std::string(513, 'g') + "\"}"), wrong);
+  ok("CreateLogGroup", R"({"logGroupName":")" + std::string(512, 'g') + "\"}");
+  ok("CreateLogGroup", R"({"logGroupName":"g"})");
+  EXPECT_EQ(error("CreateLogStream", R"({"logGroupName":"g","logStreamName":")" + std::string(513, 's') + "\"}"), wrong);
+}
+
 TEST_F(LogsTest, DeletionProtectionHolds) {
   ok("CreateLogGroup", R"({"logGroupName":"g","deletionProtectionEnabled":true})");
   EXPECT_EQ(error("DeleteLogGroup", R"({"logGroupName":"g"})").substr(0, 20), "ValidationException:");

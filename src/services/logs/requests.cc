@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "base/limits.h"
 #include "base/strings.h"
 #include "codec/base64.h"
 #include "codec/digest.h"
@@ -30,6 +31,19 @@ Fault invalid_parameter(std::string message) {
 }
 Fault invalid_token() {
   return invalid_parameter("The specified nextToken is invalid.");
+}
+
+std::optional<Fault> check_names(const Value& in) {
+  for (const std::string_view member : {k::logGroupName, k::logStreamName}) {
+    const auto name = in.str(member);
+    // Characters, not bytes: continuation bytes of UTF-8 do not count.
+    if (name && std::count_if(name->begin(), name->end(),
+                              [](char c) { return (static_cast<unsigned char>(c) & 0xC0) != 0x80; }) > limits::kLogNameChars) {
+      return invalid_parameter("Invalid LogGroup or LogStream, both must have length less than or equal to " +
+                               std::to_string(limits::kLogNameChars) + ".");
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<Fault> refuse(const CallContext& c, const Value& in, std::initializer_list<std::string_view> members) {

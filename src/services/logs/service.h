@@ -99,6 +99,8 @@ Fault group_not_found();
 Fault stream_not_found();
 Fault invalid_parameter(std::string message);
 Fault invalid_token();
+// Names longer than limits::kLogNameChars, which the service refuses in words of its own.
+std::optional<Fault> check_names(const Value& in);
 // The fault for arguments that ask for what is not built: 501, naming the first.
 std::optional<Fault> refuse(const CallContext& c, const Value& in, std::initializer_list<std::string_view> members);
 // Opaque page tokens that carry a text of ours and are refused when they are not.
