@@ -68,6 +68,7 @@ class FakeEngine final : public FunctionEngine {
     bool known = runtime.starts_with("nodejs") || runtime.starts_with("python") || runtime.starts_with("provided");
     return {known, known, "", "", "savia runtime install " + runtime};
   }
+  void fill_pool() override {}
   void rescan_runtimes() override {}
   void reset(std::function<void()> done) override { done(); }
   void drain(int64_t, std::function<void()> done) override { done(); }
