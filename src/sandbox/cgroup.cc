@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -99,8 +101,31 @@ Result<void> Group::set_memory(int64_t bytes) {
   return {};
 }
 
+Result<os::Fd> Group::watch_memory(int64_t bytes) {
+  if (dirs_.memory.empty()) return Error::unimplemented("no memory control group");
+  if (dirs_.memory_v2) {
+    TRY(write_small(dirs_.memory + "/memory.high", std::to_string(bytes)));
+    os::Fd watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
+    std::string file = dirs_.memory + "/memory.events";
+    if (!watch || ::inotify_add_watch(watch.get(), file.c_str(), IN_MODIFY) < 0)
+      return Error::from_errno(errno, "watch " + file);
+    return watch;
+  }
+  std::string file = dirs_.memory + "/memory.usage_in_bytes";
+  os::Fd event(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), use(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!event || !use) return Error::from_errno(errno, "watch " + file);
+  TRY(write_small(dirs_.memory + "/cgroup.event_control",
+                  std::to_string(event.get()) + " " + std::to_string(use.get()) + " " + std::to_string(bytes)));
+  return event;
+}
+
+int64_t Group::held_bytes() const {
+  std::string stat = dirs_.memory + "/memory.stat";
+  if (dirs_.memory_v2) return read_keyed(stat, "anon") + read_keyed(stat, "shmem");
+  return read_keyed(stat, "total_rss") + read_keyed(stat, "total_shmem");
+}
+
 Result<void> Group::set_limits(const GroupLimits& limits) {
-  TRY(set_memory(limits.memory_bytes));
   if (!dirs_.cpu.empty() && dirs_.cpu_v2) {
     int64_t weight = std::clamp<int64_t>(limits.cpu_milli / 10, 1, 10'000);
     TRY(write_small(dirs_.cpu + "/cpu.weight", std::to_string(weight)));

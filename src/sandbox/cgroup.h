@@ -50,8 +50,12 @@ class Group {
 
   // The cgroup.procs files; a process joins all by writing "0" to each.
   Result<std::vector<os::Fd>> open_procs() const;
-  Result<void> set_limits(const GroupLimits& limits);  // memory and cpu; pids too when > 0
+  Result<void> set_limits(const GroupLimits& limits);  // cpu, and pids when > 0
   Result<void> set_memory(int64_t bytes);
+  // A descriptor that becomes readable when memory use passes `bytes`; ask again after each time. v1: an eventfd on a usage
+  // threshold. v2: an inotify on memory.events, with memory.high at `bytes` (what is above is slowed until somebody acts).
+  Result<os::Fd> watch_memory(int64_t bytes);
+  int64_t held_bytes() const;  // anonymous and tmpfs memory: what reclaim cannot take back
   FreezeFile freeze_file() const;
   void freeze(bool frozen) const;
   void kill_all() const;  // cgroup.kill (Linux 5.14) where there is one; otherwise nothing

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -23,7 +24,7 @@ namespace savia::sandbox {
 
 namespace {
 
-enum Kind : uint32_t { kServer = 1, kSignals, kInitSocket, kInitPid };
+enum Kind : uint32_t { kServer = 1, kSignals, kInitSocket, kInitPid, kMemory };
 
 constexpr int64_t kRefillDelayMs = 15;  // after a start: its own first steps come before the next one's preparation
 constexpr int64_t kRetryMs = 1000;      // after a sandbox could not be prepared
@@ -31,6 +32,13 @@ constexpr int kCleanUpMs = 2000;
 
 int64_t now_ms() {
   return real_clock().monotonic_us() / 1000;
+}
+
+// What a tmpfs holds.
+int64_t used_bytes(const os::Fd& fs) {
+  struct statfs st {};
+  if (!fs || ::fstatfs(fs.get(), &st) != 0) return 0;
+  return static_cast<int64_t>(st.f_blocks - st.f_bfree) * static_cast<int64_t>(st.f_bsize);
 }
 
 GroupLimits limits_of(const Spec& spec) {
@@ -74,6 +82,7 @@ void Helper::serve() {
         stop_ = true;
       } else if (auto it = sandboxes_.find(index); it != sandboxes_.end()) {
         if (kind == kInitSocket) on_init(*it->second);
+        if (kind == kMemory) on_memory(*it->second);
         if (kind == kInitPid) on_end(*it->second);
       }
     }
@@ -169,6 +178,7 @@ void Helper::give_spec(Sandbox& s, Message m) {
   if (done.ok()) {
     s.limits = limits_of(wire->spec);
     done = s.group->set_limits(s.limits);
+    if (done.ok()) done = set_memory_limit(s);
     for (const Mount& mount : wire->spec.mounts) {
       if (!done.ok()) break;
       auto tree = clone_mount(mount.source, mount.read_only);
@@ -223,6 +233,7 @@ void Helper::set_limits(const Message& m) {
   if (auto done = s->group->set_limits(next); !done.ok()) return fail(m.number, done.error());
   s->limits.memory_bytes = next.memory_bytes;
   s->limits.cpu_milli = next.cpu_milli;
+  if (auto done = set_memory_limit(*s); !done.ok()) return fail(m.number, done.error());
   answer(Op::kDone, m.number);
 }
 
@@ -242,6 +253,10 @@ void Helper::usage(const Message& m) {
   Sandbox* s = find(static_cast<uint64_t>(in.num()));
   if (s == nullptr) return fail(m.number, Error::not_found("the sandbox does not run"));
   Usage u = s->group->usage();
+  if (cgroups_.memory()) {
+    u.memory_bytes = std::max<int64_t>(0, u.memory_bytes - used_bytes(s->tmp));
+    u.memory_peak_bytes = std::max(u.memory_bytes, std::min(u.memory_peak_bytes, s->limits.memory_bytes));
+  }
   if (!cgroups_.memory() || !cgroups_.pids()) {
     TreeUsage tree = measure_tree(s->pid);
     if (!cgroups_.memory()) {
@@ -335,6 +350,8 @@ void Helper::on_init_says(Sandbox& s, Message& m) {
       return;
     case Op::kReady: {
       s.phase = Phase::kRunning;
+      if (!m.fds.empty()) s.tmp = std::move(m.fds.back());
+      if (!m.fds.empty()) m.fds.pop_back();
       FreezeFile file = s.group->freeze_file();
       os::Fd freezer;
       if (!file.path.empty()) freezer.reset(::open(file.path.c_str(), O_WRONLY | O_CLOEXEC));
@@ -413,14 +430,54 @@ void Helper::report_end(Sandbox& s) {
   }
 }
 
-// Without a memory cgroup the sum over the process tree is looked at every kSandboxPollMs: weaker, because a fast
-// allocation is over the limit until the next look, and `weaker` says so.
+// Files in /tmp are memory to the kernel, but not to the sandbox: tmp_mib is granted on top of memory_mib. So the group's limit
+// follows what /tmp holds, one step ahead of it, and half a step below the limit we are woken to look: has /tmp grown, the
+// limit grows; hold the processes more than their own limit without /tmp, they are killed; is it only cache, nothing happens.
+// What was granted is taken back when files go, which only looking tells (poll_memory).
+//
+// A limit of memory_mib + tmp_mib from the start would instead let every process have its /tmp as memory.
+Result<void> Helper::set_memory_limit(Sandbox& s) {
+  if (!cgroups_.memory()) return {};
+  constexpr int64_t kStep = limits::kSandboxTmpStepMib << 20;
+  s.granted = used_bytes(s.tmp);
+  if (s.granted > 0 && poll_at_ms_ == 0) poll_at_ms_ = now_ms() + limits::kSandboxPollMs;
+  int64_t limit = s.limits.memory_bytes + s.granted + kStep;
+  s.memory_watch.reset();
+  auto raised = s.group->set_memory(limit);
+  auto near = s.group->watch_memory(limit - kStep / 2);
+  if (near.ok() && raised.ok()) {
+    s.memory_watch = std::move(*near);
+    watch(s.memory_watch.get(), s.index, kMemory);
+    return {};
+  }
+  // Strict at least: what lies in /tmp then counts as memory.
+  return s.group->set_memory(s.limits.memory_bytes);
+}
+
+void Helper::on_memory(Sandbox& s) {
+  char event[512];
+  while (s.memory_watch && ::read(s.memory_watch.get(), event, sizeof event) > 0) {
+  }
+  if (s.group->held_bytes() - used_bytes(s.tmp) > s.limits.memory_bytes) {
+    s.killed_for_memory = true;
+    return kill(s);
+  }
+  if (auto done = set_memory_limit(s); !done.ok()) log_warn("sandbox.memory", {{"error", done.error().message()}});
+}
+
+// Looks at who needs it every kSandboxPollMs. Where there is no memory cgroup: the sum over the process tree, which is weaker,
+// because a fast allocation is over the limit until the next look, and `weaker` says so. Where there is one: whether files in
+// /tmp, for which the limit was raised, are gone.
 void Helper::poll_memory() {
   poll_at_ms_ = 0;
   for (auto& [index, s] : sandboxes_) {
-    if (s->phase != Phase::kRunning) continue;
+    if (s->phase != Phase::kRunning || (!poll_memory_ && s->granted == 0)) continue;
     poll_at_ms_ = now_ms() + limits::kSandboxPollMs;
     if (s->frozen) continue;
+    if (!poll_memory_) {
+      if (used_bytes(s->tmp) < s->granted) on_memory(*s);
+      continue;
+    }
     int64_t now = measure_tree(s->pid).memory_bytes;
     s->memory_peak = std::max(s->memory_peak, now);
     if (now <= s->limits.memory_bytes) continue;

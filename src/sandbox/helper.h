@@ -35,7 +35,10 @@ class Helper {
     uint32_t index = 0;
     pid_t pid = -1;
     os::Fd pidfd, sock;
-    os::Fd mounts;  // its mount name space
+    os::Fd mounts;        // its mount name space
+    os::Fd tmp;           // its /tmp
+    os::Fd memory_watch;  // readable when the memory limit comes near
+    int64_t granted = 0;  // what the memory limit has on top for /tmp
     std::unique_ptr<Group> group;
     Phase phase = Phase::kPreparing;
     GroupLimits limits;
@@ -71,6 +74,8 @@ class Helper {
   void report_end(Sandbox& s);
   void kill(Sandbox& s);
   void poll_memory();
+  Result<void> set_memory_limit(Sandbox& s);
+  void on_memory(Sandbox& s);
   int next_timeout_ms() const;
 
   Sandbox* find(uint64_t number);

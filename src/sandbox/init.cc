@@ -245,6 +245,8 @@ Result<pid_t> run_spec(const InitContext& c, const Message& run, int user_ns) {
   const Spec& spec = wire.spec;
   if (spec.outgoing == Outgoing::kDenied && c.uplink) TRY(cut_off());
   TRY(furnish(wire, run.fds));
+  os::Fd tmp(::open("/tmp", O_PATH | O_CLOEXEC));  // by which the helper asks how full it is
+  if (!tmp) return Error::from_errno(errno, "open /tmp");
   std::vector<os::Fd> listeners = TRY(make_listeners(wire));
   Pipes pipes = TRY(make_pipes(spec));
   set_rlimits(spec);
@@ -253,6 +255,7 @@ Result<pid_t> run_spec(const InitContext& c, const Message& run, int user_ns) {
   std::vector<int> fds = {pipes.stdout_read.get(), pipes.stderr_read.get()};
   if (pipes.control_server) fds.push_back(pipes.control_server.get());
   for (const os::Fd& l : listeners) fds.push_back(l.get());
+  fds.push_back(tmp.get());
   std::string body = Writer().num(pipes.control_server ? 1 : 0).num(static_cast<int64_t>(listeners.size())).bytes();
   TRY(send_message(c.sock, Op::kReady, run.number, body, fds));
   return main;

@@ -220,6 +220,25 @@ TEST_F(SandboxTest, TellsWhatItUses) {
   EXPECT_EQ(world_->usage("other").memory_bytes, -1);
 }
 
+TEST_F(SandboxTest, TmpIsGrantedOnTopOfMemory) {
+  Spec s = shell(
+      "head -c 300000000 /dev/zero > /tmp/a && stat -c %s /tmp/a; rm /tmp/a; head -c 200000000 /dev/zero > /tmp/b && echo "
+      "again; sleep 0.2");
+  s.memory_mib = 64;
+  s.tmp_mib = 400;
+  EXPECT_EQ(run(s), "300000000\nagain\n");
+  EXPECT_FALSE(last_.out_of_memory);
+  // But it is not memory: what was granted for files that are gone does not serve processes.
+  s = python(
+      "import subprocess\nsubprocess.run(['/bin/sh','-c','head -c 300000000 /dev/zero > /tmp/a; rm /tmp/a; sleep "
+      "0.2'])\na=[]\nwhile "
+      "len(a)<160: a.append(bytearray(1<<20))\nprint('got it')");
+  s.memory_mib = 64;
+  s.tmp_mib = 400;
+  EXPECT_EQ(run(s).find("got it"), std::string::npos);
+  EXPECT_TRUE(last_.out_of_memory);
+}
+
 TEST_F(SandboxTest, FacilitiesAreSaid) {
   const Facilities& f = world_->spawner->facilities();
   for (const std::string& line : f.weaker) std::printf("  weaker: %s\n", line.c_str());
