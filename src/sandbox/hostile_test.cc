@@ -285,6 +285,38 @@ TEST_F(HostileTest, ReachesItsNeighbour) {
   EXPECT_FALSE((*a)->exit.has_value());
 }
 
+// A machine beyond the host: a name space with a cable to it, and a server there.
+TEST_F(HostileTest, OutgoingReachesTheWorldOnly) {
+  if (!facilities().root || !facilities().outgoing_network)
+    GTEST_SKIP() << "needs root and an uplink to build a world beyond the host";
+  std::string n = std::to_string(::getpid() % 10'000), ns = "savia-out-" + n, link = "svo" + n;
+  std::string net = "198.51." + std::to_string(::getpid() % 250) + ".";  // TEST-NET-2 and its neighbours
+  auto shell_out = [](const std::string& command) { return std::system(("{ " + command + "; } >/dev/null 2>&1").c_str()); };
+  ASSERT_EQ(shell_out("ip netns add " + ns + " && ip link add " + link + " type veth peer name out netns " + ns +
+                      " && ip addr add " + net + "1/24 dev " + link + " && ip link set " + link + " up && ip -n " + ns +
+                      " addr add " + net + "2/24 dev out && ip -n " + ns + " link set out up" +
+                      " && echo 1 > /proc/sys/net/ipv4/conf/" + link + "/forwarding"),
+            0);
+  pid_t server = ::fork();
+  if (server == 0) {
+    ::execlp("ip", "ip", "netns", "exec", ns.c_str(), "/usr/bin/python3", "-c",
+             "import socket\ns=socket.socket(); s.bind(('0.0.0.0',7000)); s.listen()\nwhile True:\n  c,a=s.accept(); "
+             "c.sendall(a[0].encode()); c.close()",
+             nullptr);
+    ::_exit(1);
+  }
+  std::string ask = "import socket,time\nfor i in range(50):\n  try:\n    c=socket.create_connection(('" + net +
+                    "2',7000),1); print(c.recv(99).decode()); break\n  except OSError: time.sleep(0.1)\nelse: print('no')";
+  EXPECT_EQ(run(python(ask)), net + "1\n");  // masqueraded: the world sees the host
+  Spec s = python("import socket\ntry: socket.create_connection(('" + net +
+                  "2',7000),1); print('reached')\nexcept OSError as e: print(e.errno)");
+  s.outgoing = Outgoing::kDenied;
+  EXPECT_EQ(run(s), "101\n");  // ENETUNREACH
+  ::kill(server, SIGKILL);
+  ::waitpid(server, nullptr, 0);
+  shell_out("ip netns pids " + ns + " | xargs -r kill -9; ip link del " + link + "; ip netns del " + ns);
+}
+
 TEST_F(HostileTest, OutgoingCanBeDenied) {
   Spec s = shell("ip -br link | wc -l; cat /etc/resolv.conf");
   s.outgoing = Outgoing::kDenied;
