@@ -153,7 +153,8 @@ void StreamLog::seal(Segment& s) {
   auto fd = files_.open(path(s.number), OpenMode::kExisting);
   if (!fd.ok()) return;
   if (!write_at((*fd)->get(), encode_footer(s.data_end, summary, s.index.blocks()), s.data_end, path(s.number)).ok()) {
-    (void)::ftruncate((*fd)->get(), s.data_end);
+    const int cut = ::ftruncate((*fd)->get(), s.data_end);  // as far as the disk lets us; the scan ends at what is no record
+    static_cast<void>(cut);
     return;
   }
   if (std::find(dirty_.begin(), dirty_.end(), *fd) == dirty_.end()) dirty_.push_back(*fd);
