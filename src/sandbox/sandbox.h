@@ -90,11 +90,12 @@ struct Usage {
 class Spawner {
  public:
   // Forks the helper. Before any thread; `state_dir` (private, made if missing) holds a mount point. The helper looks at the
-  // machine beside the caller; facilities() and attach() wait for what it found. Destroyed: every sandbox is killed, and
-  // control groups, interface and firewall table are removed (some milliseconds).
+  // machine beside the caller. Destroyed: every sandbox is killed; control groups, interface and firewall table are removed
+  // (some 50 ms).
   static Result<std::unique_ptr<Spawner>> start_helper(const std::string& state_dir);
   virtual ~Spawner() = default;
 
+  // Waits for what the helper found, up to 50 ms after its start: call it when the server is ready, not before.
   virtual const Facilities& facilities() const = 0;
   // Binds callbacks to the loop; everything below is called on its thread, and every callback runs there.
   virtual Result<void> attach(net::Loop& loop) = 0;

@@ -56,7 +56,7 @@ TEST_F(SandboxTest, ErrorsComeBackInWords) {
   EXPECT_EQ(run(s), "error: sandbox spec: id must match [a-z0-9-]{1,40}");
   s = shell("");
   s.env = {std::string(200'000, 'x') + "=1"};
-  EXPECT_EQ(run(s), "error: sandbox spec: arguments, environment and mounts exceed 160 KiB");
+  EXPECT_EQ(run(s), "error: sandbox t: arguments, environment and mounts exceed 160 KiB");
   EXPECT_EQ(world_->spawner->living(), 0U);
   EXPECT_EQ(run(shell("echo still here")), "still here\n");
 }
@@ -271,6 +271,21 @@ TEST_F(SandboxTest, ManyAtOnce) {
     Harness::drain(*all[i]);
     EXPECT_EQ(all[i]->out, std::to_string(i) + "\n");
   }
+}
+
+TEST_F(SandboxTest, StartsBeforeTheHelperIsReady) {
+  Harness early(dir_->path() + "/early");
+  ASSERT_TRUE(early.ok);
+  auto gone = std::make_shared<std::optional<Result<Started>>>();
+  early.spawner->start(
+      shell("true", "gone"), [gone](Result<Started> s) { *gone = std::move(s); }, [](Exit) {});
+  early.spawner->kill("gone");
+  auto r = early.start(shell("echo early"));
+  ASSERT_TRUE(r.ok()) << r.error().message();
+  ASSERT_TRUE(early.finish(**r));
+  EXPECT_EQ((*r)->out, "early\n");
+  ASSERT_TRUE(gone->has_value());
+  EXPECT_EQ((*gone)->error().message(), "sandbox gone: killed before it had started");
 }
 
 TEST_F(SandboxTest, KillBeforeItHasStarted) {

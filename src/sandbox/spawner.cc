@@ -11,6 +11,9 @@
 #include <cerrno>
 #include <cstdlib>
 #include <deque>
+#include <map>
+#include <memory>
+#include <optional>
 #include <unordered_map>
 
 #include "base/limits.h"
@@ -51,7 +54,6 @@ class SpawnerImpl final : public Spawner, public net::IoHandler {
   struct Living {
     std::string id;
     bool started = false;
-    bool control = false;
     std::function<void(Result<Started>)> done;
     std::function<void(Exit)> on_exit;
     std::string upstream;  // resolver behind the relay; empty: none
@@ -62,6 +64,9 @@ class SpawnerImpl final : public Spawner, public net::IoHandler {
   using Answered = std::function<void(Result<Message>)>;
 
   void await_hello() const;
+  void take_hello(const Message& m) const;
+  Error gone() const;
+  void give(uint64_t number, Spec spec);
   void send(Op op, uint64_t number, std::string body);
   void flush();
   void receive();
@@ -72,9 +77,11 @@ class SpawnerImpl final : public Spawner, public net::IoHandler {
   void lost();
   void set_frozen(const std::string& id, bool frozen);
   void ask(Op op, const std::string& id, Writer body, Answered answered);
-  template <class F>
-  void later(F&& f) {
-    loop_->post(std::forward<F>(f));
+  // On a next turn of the loop; not at all when the spawner is gone by then.
+  void later(std::function<void()> fn) const {
+    loop_->post([alive = std::weak_ptr<int>(alive_), fn = std::move(fn)] {
+      if (!alive.expired()) fn();
+    });
   }
   Living* find(const std::string& id, uint64_t* number);
 
@@ -82,12 +89,19 @@ class SpawnerImpl final : public Spawner, public net::IoHandler {
   os::Fd pidfd_, sock_;
   net::Loop* loop_ = nullptr;
   bool lost_ = false;
+  std::shared_ptr<int> alive_ = std::make_shared<int>(0);  // owned here alone; what was posted holds it weakly
   uint64_t next_ = 1;
   std::unordered_map<uint64_t, Living> living_;
   std::unordered_map<std::string, uint64_t> numbers_;
   std::unordered_map<uint64_t, Answered> asked_;
+  std::map<uint64_t, Spec> early_;  // started before the hello, in order
+  const std::function<void()> start_early_ = [this] {
+    auto early = std::move(early_);
+    early_.clear();
+    for (auto& [number, spec] : early) give(number, std::move(spec));
+  };
   std::deque<std::pair<Op, std::pair<uint64_t, std::string>>> outbox_;
-  // Filled by the helper's first message, which is waited for when somebody needs it: the helper sets up beside the server.
+  // Filled by the helper's first message; the helper sets itself up beside the server.
   mutable bool greeted_ = false;
   mutable Facilities facilities_;
 };
@@ -104,18 +118,27 @@ SpawnerImpl::~SpawnerImpl() {
   }
 }
 
+// Blocks until the helper has set itself up (some 30 ms, most of it nft). Only for who asks for facilities() so early; a start
+// waits without blocking.
 void SpawnerImpl::await_hello() const {
-  if (greeted_) return;
-  greeted_ = true;
-  Error why = Error::unavailable("the sandbox helper did not answer");
+  if (greeted_ || lost_) return;
+  std::optional<Message> hello;
   if (wait_by_fd(sock_.get(), kHelloTimeoutMs)) {
     auto m = receive_message(sock_.get());
-    if (m.ok() && m->has_value() && (*m)->op == Op::kHello) {
-      facilities_ = decode_facilities((*m)->body);
-      return;
-    }
-    if (m.ok() && m->has_value() && (*m)->op == Op::kFailed) why = decode_error((*m)->body);
+    if (m.ok()) hello = std::move(*m);
   }
+  Message none;
+  take_hello(hello ? *hello : none);
+}
+
+void SpawnerImpl::take_hello(const Message& m) const {
+  greeted_ = true;
+  if (loop_ != nullptr) later(start_early_);
+  if (m.op == Op::kHello) {
+    facilities_ = decode_facilities(m.body);
+    return;
+  }
+  Error why = m.op == Op::kFailed ? decode_error(m.body) : Error::unavailable("the sandbox helper did not answer");
   facilities_.weaker.push_back("sandboxes do not work here: " + why.message());
 }
 
@@ -125,12 +148,11 @@ const Facilities& SpawnerImpl::facilities() const {
 }
 
 Result<void> SpawnerImpl::attach(net::Loop& loop) {
-  await_hello();
   int flags = ::fcntl(sock_.get(), F_GETFL);
   if (::fcntl(sock_.get(), F_SETFL, flags | O_NONBLOCK) != 0) return Error::from_errno(errno, "O_NONBLOCK");
   TRY(loop.add(sock_.get(), this));
   loop_ = &loop;
-  if (facilities_.user_namespaces) send(Op::kPrepare, 0, "");
+  send(Op::kPrepare, 0, "");
   return {};
 }
 
@@ -138,18 +160,24 @@ Result<void> SpawnerImpl::attach(net::Loop& loop) {
 
 void SpawnerImpl::start(Spec spec, std::function<void(Result<Started>)> done, std::function<void(Exit)> on_exit) {
   auto refuse = [&](Error error) { later([done, error] { done(error); }); };
-  if (!facilities_.user_namespaces)
-    return refuse(Error::unavailable(facilities_.weaker.empty() ? "no sandboxes" : facilities_.weaker.back()));
-  if (lost_) return refuse(Error::unavailable("the sandbox helper is gone; restart the server"));
+  if (lost_) return refuse(gone());
   if (auto good = check_spec(spec); !good.ok()) return refuse(std::move(good).error());
   if (numbers_.count(spec.id) != 0) return refuse(Error::conflict("a sandbox named " + spec.id + " lives"));
-
-  WireSpec wire;
+  uint64_t number = next_++;
   Living l;
   l.id = spec.id;
-  l.control = spec.control_socket;
   l.done = std::move(done);
   l.on_exit = std::move(on_exit);
+  numbers_[l.id] = number;
+  living_[number] = std::move(l);
+  if (greeted_) return give(number, std::move(spec));
+  early_[number] = std::move(spec);  // until the helper has said what this machine can do
+}
+
+void SpawnerImpl::give(uint64_t number, Spec spec) {
+  auto refuse = [&](Error error) { later([this, number, error] { on_failed(number, error); }); };
+  if (!facilities_.user_namespaces) return refuse(gone());
+  WireSpec wire;
   wire.spec = std::move(spec);
   if (wire.spec.outgoing == Outgoing::kAllowed && facilities_.outgoing_network) {
     // Read at every start: laptops change their resolver.
@@ -157,17 +185,18 @@ void SpawnerImpl::start(Spec spec, std::function<void(Result<Started>)> done, st
     ResolverPlan plan = plan_resolver(host.ok() ? *host : "", to_text(kGatewayAddress));
     wire.resolv_conf = plan.resolv_conf;
     wire.dns_relay = plan.relay;
-    if (plan.relay) l.upstream = plan.upstream;
+    if (plan.relay) living_.at(number).upstream = plan.upstream;
   }
   std::string body = encode_spec(wire);
-  uint64_t number = next_++;
-  if (body.size() > limits::kSandboxSpecBytes) {
-    later([fn = std::move(l.done)] { fn(Error::invalid("sandbox spec: arguments, environment and mounts exceed 160 KiB")); });
-    return;
-  }
-  numbers_[l.id] = number;
-  living_[number] = std::move(l);
+  if (body.size() > limits::kSandboxSpecBytes)
+    return refuse(Error::invalid("arguments, environment and mounts exceed 160 KiB"));
   send(Op::kStart, number, std::move(body));
+}
+
+Error SpawnerImpl::gone() const {
+  if (greeted_ && !facilities_.user_namespaces && !facilities_.weaker.empty())
+    return Error::unavailable(facilities_.weaker.back());
+  return Error::unavailable("the sandbox helper is gone; restart the server");
 }
 
 SpawnerImpl::Living* SpawnerImpl::find(const std::string& id, uint64_t* number) {
@@ -227,7 +256,9 @@ void SpawnerImpl::usage(const std::string& id, std::function<void(Result<Usage>)
 
 void SpawnerImpl::kill(const std::string& id) {
   uint64_t number = 0;
-  if (find(id, &number) != nullptr) send(Op::kKill, number, "");
+  if (find(id, &number) == nullptr) return;
+  if (early_.erase(number) == 0) return send(Op::kKill, number, "");
+  later([this, number] { on_failed(number, Error::conflict("killed before it had started")); });
 }
 
 // With a freezer group this is one write from here, done when the call returns: an invocation does not wait for the helper.
@@ -275,6 +306,7 @@ void SpawnerImpl::receive() {
 
 void SpawnerImpl::on_message(Message m) {
   uint64_t number = m.number;
+  if (!greeted_) return take_hello(m);
   if (m.op == Op::kStarted) return on_started(number, std::move(m));
   if (m.op == Op::kExited) return on_exited(number, m);
   if (m.op == Op::kFailed && living_.count(number) != 0) return on_failed(number, decode_error(m.body));
@@ -360,10 +392,10 @@ void SpawnerImpl::lost() {
   living_.clear();
   numbers_.clear();
   asked_.clear();
-  Error gone = Error::unavailable("the sandbox helper is gone; restart the server");
-  for (auto& [number, answered] : asked) answered(gone);
+  early_.clear();
+  for (auto& [number, answered] : asked) answered(gone());
   for (auto& [number, l] : living) {
-    if (!l.started && l.done) l.done(gone);
+    if (!l.started && l.done) l.done(gone());
     if (l.started && l.on_exit) l.on_exit(Exit{true, SIGKILL, false});
   }
 }
