@@ -6,7 +6,7 @@ import threading
 
 from botocore.exceptions import ClientError
 
-from harness import ServerTest, create_function
+from harness import ServerTest, create_function, free_port
 
 ECHO = "exports.handler = async (event) => ({ statusCode: 200, headers: { 'content-type': 'application/json', 'x-one': '1' }, body: JSON.stringify(event) });\n"
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:"
@@ -51,17 +51,10 @@ class Gateway(ServerTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
+        cls.v1, cls.v2 = cls.server.client("apigateway"), cls.server.client("apigatewayv2")
         create_function(cls.server.client("lambda"), "echo", {"index.js": ECHO})
         create_function(cls.server.client("lambda"), "broken", {"index.js": "exports.handler = async () => ({ nonsense: 1, statusCode: 'abc' });\n"})
         create_function(cls.server.client("lambda"), "throws", {"index.js": "exports.handler = async () => { throw new Error('x'); };\n"})
-
-    @property
-    def v1(self):
-        return self.server.client("apigateway")
-
-    @property
-    def v2(self):
-        return self.server.client("apigatewayv2")
 
     def rest_api(self, integrations):
         """{path: {method: function or dict}} -> api id, deployed as dev"""
@@ -91,7 +84,7 @@ class Gateway(ServerTest):
         self.assertEqual(set(event), {"resource", "path", "httpMethod", "headers", "multiValueHeaders", "queryStringParameters", "multiValueQueryStringParameters", "pathParameters", "stageVariables", "requestContext", "body", "isBase64Encoded"})
         self.assertEqual(event["resource"], "/items/{id}")
         self.assertEqual(event["path"], "/items/a%20b")
-        self.assertEqual(event["pathParameters"], {"id": "a b"})
+        self.assertEqual(event["pathParameters"], {"id": "a%20b"})
         self.assertEqual(event["queryStringParameters"], {"x": "2", "y": ""})
         self.assertEqual(event["multiValueQueryStringParameters"], {"x": ["1", "2"], "y": [""]})
         self.assertEqual(event["headers"]["X-Mixed-Case"], "v")
@@ -155,6 +148,12 @@ class Gateway(ServerTest):
             self.assertIn("q=2", seen["path"])
             status, _, body = self.server.edge(api, "/dev/up", method="POST", body=b"x" * 100_000)
             self.assertEqual(len(json.loads(body)["body"]), 100_000)
+
+    def test_unreachable_upstream(self):
+        def nobody(key):
+            self.v1.put_integration(**key, type="HTTP_PROXY", integrationHttpMethod="GET", uri=f"http://127.0.0.1:{free_port()}/")
+
+        api = self.rest_api({"/up": {"GET": nobody}})
         self.assertEqual(self.server.edge(api, "/dev/up")[0::2], (504, b'{"message":"Network error communicating with endpoint"}'))
 
     def test_http_api_event_and_quick_create(self):

@@ -20,12 +20,13 @@ def layer_zip(value):
 
 
 class Functions(ServerTest):
-    @property
-    def lam(self):
-        return self.server.client("lambda")
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.lam = cls.server.client("lambda")
 
     def test_create_invoke_delete(self):
-        made = create_function(self.lam, "hello", {"index.js": ECHO}, Environment={"Variables": {"A": "1"}}, Timeout=5, Description="d")
+        made = create_function(self.lam, "hello", {"index.js": ECHO}, Environment={"Variables": {"AA": "1"}}, Timeout=5, Description="d")
         self.assertEqual(made["State"], "Pending")
         self.assertEqual(made["StateReasonCode"], "Creating")
         self.assertEqual(made["FunctionArn"], "arn:aws:lambda:us-east-1:000000000000:function:hello")
@@ -245,7 +246,7 @@ done
             t.start()
         for i in range(50):
             self.lam.update_function_code(FunctionName="busy", ZipFile=make_zip({"index.js": f"exports.handler = async () => {i};\n"}))
-            self.lam.update_function_configuration(FunctionName="busy", Environment={"Variables": {"I": str(i)}})
+            self.lam.update_function_configuration(FunctionName="busy", Environment={"Variables": {"STEP": str(i)}})
         time.sleep(0.5)
         done.set()
         for t in threads:
@@ -285,7 +286,7 @@ class BadInput(ServerTest):
         code, message = self.code_of(lam.create_function, **{**base, "Environment": {"Variables": {"AWS_REGION": "x"}}})
         self.assertEqual(code, "InvalidParameterValueException")
         self.assertIn("AWS_REGION", message)
-        code, message = self.code_of(lam.create_function, **{**base, "Code": {"S3Bucket": "b", "S3Key": "k"}})
+        code, message = self.code_of(lam.create_function, **{**base, "Code": {"S3Bucket": "bucket", "S3Key": "k"}})
         self.assertEqual(code, "InvalidParameterValueException")
         self.assertIn("S3", message)
         code, message = self.code_of(lam.create_function, **{**base, "Layers": ["arn:aws:lambda:us-east-1:000000000000:layer:none:1"]})

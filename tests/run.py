@@ -62,7 +62,7 @@ def gtest(binary):
 
 def unittest(module, python=PYTHON, env=None, timeout=1500):
     def body():
-        code, out = run([str(python), "-m", "unittest", "-v", module], env=env, cwd=ROOT / "tests", timeout=timeout)
+        code, out = run([str(python), "-W", "ignore::ResourceWarning", "-m", "unittest", "-v", module], env=env, cwd=ROOT / "tests", timeout=timeout)
         total = number(r"Ran (\d+) test", out)
         failed = number(r"failures=(\d+)", out) + number(r"errors=(\d+)", out)
         skipped = number(r"skipped=(\d+)", out)
