@@ -88,18 +88,20 @@ void Client::answer_message(int rest_status, std::string_view rest_body, std::st
 }
 
 void Client::internal_error(int rest_status) {
-  answer_message(rest_status, R"({"message": "Internal server error"})", "InternalServerErrorException", 500,
+  // AWS writes a space after the colon for a broken integration (502) and none for its own templates (500).
+  const char* body = rest_status == 502 ? R"({"message": "Internal server error"})" : R"({"message":"Internal server error"})";
+  answer_message(rest_status, body, "InternalServerErrorException", 500,
                  R"({"message":"Internal Server Error"})");
 }
 
 void Client::timed_out() {
   release_upstream();
-  answer_message(504, R"({"message": "Endpoint request timed out"})", "InternalServerErrorException", 503,
+  answer_message(504, R"({"message":"Endpoint request timed out"})", "InternalServerErrorException", 503,
                  R"({"message":"Service Unavailable"})");
 }
 
 void Client::unreachable() {
-  answer_message(504, R"({"message": "Network error communicating with endpoint"})", "InternalServerErrorException", 503,
+  answer_message(504, R"({"message":"Network error communicating with endpoint"})", "InternalServerErrorException", 503,
                  R"({"message":"Service Unavailable"})");
 }
 

@@ -264,7 +264,7 @@ TEST_F(EdgeTest, TimesOut) {
   edge_->publish(api(ApiKind::kHttp, "http", "$default", {http}));
   HttpResponse r = get("rest.execute-api.localhost", "/dev/a");
   EXPECT_EQ(r.status, 504);
-  EXPECT_EQ(r.body, R"({"message": "Endpoint request timed out"})");
+  EXPECT_EQ(r.body, R"({"message":"Endpoint request timed out"})");
   r = get("http.execute-api.localhost", "/a");
   EXPECT_EQ(r.status, 503);
   loop_->post([this] {  // too late: nobody listens
@@ -445,7 +445,7 @@ TEST_F(EdgeTest, HttpProxy) {
   EXPECT_EQ(r.body, "");
   r = get(host, "/dev/dead");
   EXPECT_EQ(r.status, 504);
-  EXPECT_EQ(r.body, R"({"message": "Network error communicating with endpoint"})");
+  EXPECT_EQ(r.body, R"({"message":"Network error communicating with endpoint"})");
   EXPECT_EQ(get(host, "/dev/bad").status, 500);
 }
 

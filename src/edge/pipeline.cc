@@ -190,7 +190,7 @@ void Client::answer_mock(Request& r) {
   MockPlan::Choice choice = r.route->mock->choose(r.header(Name::kContentType), r.header(Name::kAccept), r.body);
   switch (choice.error) {
     case MockPlan::Choice::Error::kUnsupportedMediaType:
-      return answer_message(415, R"({"message": "Unsupported Media Type"})", "BadRequestException", 415,
+      return answer_message(415, R"({"message":"Unsupported Media Type"})", "BadRequestException", 415,
                             R"({"message":"Unsupported Media Type"})");
     case MockPlan::Choice::Error::kInternal:
       return internal_error(500);
@@ -257,7 +257,7 @@ void Client::lambda_failed(const ports::InvokeResult& result) {
       return answer_message(413, R"({"message":"Request Too Long"})", "RequestTooLargeException", 413,
                             R"({"message":"Request Entity Too Large"})");
     case ports::InvokeStatus::kThrottled:
-      return answer_message(500, R"({"message": "Internal server error"})", "InternalServerErrorException", 503,
+      return answer_message(500, R"({"message":"Internal server error"})", "InternalServerErrorException", 503,
                             R"({"message":"Service Unavailable"})");
     default:
       return internal_error(500);
