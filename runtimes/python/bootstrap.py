@@ -28,6 +28,7 @@ class Connection:
     def __init__(self, fd):
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=fd)
         self._socket.setblocking(True)
+        os.set_inheritable(fd, False)
         self._buffer = b""
 
     def send(self, data):

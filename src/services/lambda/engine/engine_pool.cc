@@ -221,7 +221,8 @@ std::vector<Engine::PoolKey> Engine::wanted_pool() const {
 
 // One start at a time, and none while functions are starting: the pool is for later.
 void Engine::ensure_pool() {
-  if (!pool_on_ || draining_ || !runtimes_known_ || options_.pool_size <= 0 || !waiting_starts_.empty()) return;
+  if (!pool_on_ || draining_ || !when_gone_.empty() || !runtimes_known_ || options_.pool_size <= 0 || !waiting_starts_.empty())
+    return;
   const std::vector<PoolKey> wanted = wanted_pool();
   for (const auto& [e, owned] : environments_) {
     if (e->state() == Environment::State::kInit || e->state() == Environment::State::kStarting) return;
@@ -361,6 +362,7 @@ void Engine::check_gone() {
   std::vector<std::function<void()>> calls = std::move(when_gone_);
   when_gone_.clear();
   for (auto& call : calls) call();
+  if (pool_on_) arm_sweep(kSweepBusyMs);  // the pool is filled anew after a reset
 }
 
 void Engine::reset(std::function<void()> done) {

@@ -165,8 +165,8 @@ void Environment::spawn(sandbox::Spec spec) {
         }
         if (started.ok()) return e->on_started(std::move(started).value());
         e->spawned_ = false;
-        log_error("lambda.sandbox", {{"environment", e->id_}, {"error", started.error().message()}});
         if (e->state_ == State::kDying) return e->on_exit({});
+        log_error("lambda.sandbox", {{"environment", e->id_}, {"error", started.error().message()}});
         e->init_failed({started.error().message(), "Sandbox.Failure", true}, "error");
       },
       [self](sandbox::Exit exit) {

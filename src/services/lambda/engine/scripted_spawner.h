@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "base/guarded.h"
+#include "base/check.h"
 #include "base/strings.h"
 #include "net/loop.h"
 #include "net/socket.h"
