@@ -15,7 +15,7 @@
 
 #include "aws/credentials/keys.h"
 #include "aws/front.h"
-#include "aws_models.h"
+#include "aws/model.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
