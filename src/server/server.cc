@@ -39,7 +39,7 @@
 namespace savia::server {
 namespace {
 
-constexpr int64_t kDownloadS = 600;     // Code.Location and Content.Location, as at AWS
+constexpr int64_t kDownloadS = 600;   // Code.Location and Content.Location, as at AWS
 constexpr int64_t kDrainMs = 30'000;  // requests in flight at the end: the longest that the edge lets one take
 
 aws::AuthMode mode_of(AuthMode mode) {
@@ -179,9 +179,7 @@ Result<void> ServerImpl::make_services() {
   engine.pool_size = config_.pool;
   engine.host_ports = config_.host_ports;
   engine.outgoing = config_.outgoing ? sandbox::Outgoing::kAllowed : sandbox::Outgoing::kDenied;
-  engine.on_aws_connection = [this](int fd) {
-    control_loop_->post([this, fd] { api_server_->adopt(fd); });
-  };
+  engine.on_aws_connection = [this](int fd) { control_loop_->post([this, fd] { api_server_->adopt(fd); }); };
   engine.on_edge_connection = [this](int fd) { edge_->adopt(fd); };
   engine_ = TRY(lambda::create_engine(*data_loop_, *spawner_, *logs_, secure_random(), std::move(engine)));
 
@@ -201,7 +199,9 @@ Result<void> ServerImpl::make_services() {
 
   lambda::LambdaOptions functions;
   functions.data_dir = layout_.dir();
-  functions.presign = [this](std::string_view path, const aws::CallContext& context) { return front_->presign_get(path, kDownloadS, context); };
+  functions.presign = [this](std::string_view path, const aws::CallContext& context) {
+    return front_->presign_get(path, kDownloadS, context);
+  };
   lambda_ = TRY(lambda::Lambda::create(*db_, *blobs_, *engine_, std::move(functions)));
   TRY(lambda_->start());
 
@@ -259,10 +259,16 @@ Value ServerImpl::status() const {
   v.set("listen", config_.listen).set("edge", config_.edge).set("edge_port", config_.edge_port()).set("data", layout_.dir());
   v.set("uptime_s", (real_clock().monotonic_us() - started_us_) / 1'000'000);
   v.set("ready_ms", static_cast<double>(ready_us_) / 1000);
-  v.set("environments", Value().set("all", stats.environments).set("busy", stats.busy).set("idle", stats.idle).set("frozen", stats.frozen).set("pooled", stats.pooled));
+  v.set("environments", Value()
+                            .set("all", stats.environments)
+                            .set("busy", stats.busy)
+                            .set("idle", stats.idle)
+                            .set("frozen", stats.frozen)
+                            .set("pooled", stats.pooled));
   v.set("invocations", stats.invocations);
-  v.set("sandbox", std::string(f.root ? "root" : "unprivileged") + (f.user_namespaces ? ", user name spaces" : "") + (f.seccomp ? ", seccomp" : "") +
-                       (f.memory_limit ? ", memory" : "") + (f.cpu_share ? ", cpu" : "") + (f.pids_limit ? ", pids" : "") + (f.freezer ? ", freezer" : ""));
+  v.set("sandbox", std::string(f.root ? "root" : "unprivileged") + (f.user_namespaces ? ", user name spaces" : "") +
+                       (f.seccomp ? ", seccomp" : "") + (f.memory_limit ? ", memory" : "") + (f.cpu_share ? ", cpu" : "") +
+                       (f.pids_limit ? ", pids" : "") + (f.freezer ? ", freezer" : ""));
   Value weaker = Value::list();
   for (const std::string& w : f.weaker) weaker.push(w);
   v.set("weaker", std::move(weaker));
@@ -277,7 +283,9 @@ void ServerImpl::add_routes() {
     r.body = to_json(v);
     responder.respond(std::move(r));
   };
-  front_->add_raw("/_savia/status", [this, json](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) { json(*responder, status()); });
+  front_->add_raw("/_savia/status", [this, json](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
+    json(*responder, status());
+  });
   front_->add_raw("/_savia/runtimes", [this, json](net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
     constexpr std::string_view kPrefix = "/_savia/runtimes/";
     std::string_view path = request.path();
@@ -285,8 +293,13 @@ void ServerImpl::add_routes() {
       engine_->rescan_runtimes();
       return json(*responder, Value().set("status", "ok"));
     }
-    lambda::RuntimeStatus s = engine_->runtime_status(std::string(path.size() > kPrefix.size() ? path.substr(kPrefix.size()) : ""));
-    json(*responder, Value().set("known", s.known).set("installed", s.installed).set("version", s.version).set("install", s.install_command));
+    lambda::RuntimeStatus s =
+        engine_->runtime_status(std::string(path.size() > kPrefix.size() ? path.substr(kPrefix.size()) : ""));
+    json(*responder, Value()
+                         .set("known", s.known)
+                         .set("installed", s.installed)
+                         .set("version", s.version)
+                         .set("install", s.install_command));
   });
   front_->add_download(std::string(lambda::Lambda::kDownloadPrefix), [this](std::string_view path) -> Result<aws::Download> {
     aws::Download d;
@@ -300,13 +313,16 @@ void ServerImpl::add_routes() {
     r.body = aws::coverage_markdown(aws::all_models(), front_->bound());
     responder->respond(std::move(r));
   });
-  metrics_.gauge("savia_lambda_environments", "Environments alive.", {}, [this] { return static_cast<double>(engine_->stats().environments); });
-  metrics_.gauge("savia_lambda_invocations", "Invocations since the start.", {}, [this] { return static_cast<double>(engine_->stats().invocations); });
+  metrics_.gauge("savia_lambda_environments", "Environments alive.", {},
+                 [this] { return static_cast<double>(engine_->stats().environments); });
+  metrics_.gauge("savia_lambda_invocations", "Invocations since the start.", {},
+                 [this] { return static_cast<double>(engine_->stats().invocations); });
   metrics_.gauge("savia_lambda_cold_starts", "Environments that began as a fresh process or from the pool.", {},
                  [this] { return static_cast<double>(engine_->stats().cold_starts); });
   metrics_.gauge("savia_log_lines_dropped", "Lines of functions that were lost since buffer or disk were full.", {},
                  [this] { return static_cast<double>(logs_->stats().dropped); });
-  metrics_.gauge("savia_store_commits", "Transactions of the store.", {}, [this] { return static_cast<double>(db_->stats().commits); });
+  metrics_.gauge("savia_store_commits", "Transactions of the store.", {},
+                 [this] { return static_cast<double>(db_->stats().commits); });
 }
 
 Result<void> ServerImpl::listen() {
