@@ -16,6 +16,7 @@
 #include "aws/credentials/keys.h"
 #include "aws/front.h"
 #include "aws/model.h"
+#include "aws/model.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
@@ -328,6 +329,8 @@ void ServerImpl::add_routes() {
 Result<void> ServerImpl::listen() {
   net::HttpServerOptions options;
   options.tls = tls_;
+  options.on_head = front_->on_head();
+  options.on_bad_request = &aws::Front::bad_request;
   int fd = TRY_CONTEXT(net::listen_tcp(config_.listen), "--listen " + config_.listen);
   api_server_ = TRY(net::HttpServer::create(*control_loop_, fd, options, front_->handler()));
   // Several loops take connections of one address from sockets of their own.
