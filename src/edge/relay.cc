@@ -291,9 +291,9 @@ void Client::upstream_failed(UpstreamFailure failure) {
     return;
   }
   release_upstream();
-  if (status_ != 0) {
+  if (status_ != 0 && head_sent_) {
     close();  // in the middle of the answer: only an end of the connection tells the client
-  } else if (failure == UpstreamFailure::kMalformed) {
+  } else if (status_ != 0 || failure == UpstreamFailure::kMalformed) {
     internal_error(502);
   } else {
     unreachable();

@@ -30,7 +30,15 @@ Upstream::Upstream(Worker& worker, const ProxyTarget& target)
 
 Upstream::~Upstream() {
   *alive_ = false;
-  if (stream_.open()) worker_.loop.remove(stream_.fd());
+  shut();
+}
+
+void Upstream::shut() {
+  client_ = nullptr;
+  state_ = State::kDead;
+  if (!stream_.open()) return;
+  worker_.loop.remove(stream_.fd());
+  stream_.close();
 }
 
 void Upstream::start(Client* client, std::string_view head, std::string_view body, bool head_request) {

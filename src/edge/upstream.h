@@ -36,7 +36,7 @@ class Upstream final : public net::IoHandler {
   void send(std::string_view bytes);  // more of the request's body
   bool congested() const { return out_.size() - out_at_ > kBuffered; }
   void resume();  // the client can take more
-  void detach() { client_ = nullptr; }
+  void shut();    // its exchange is given up: closes the connection
 
   bool reused() const { return exchanges_ > 1; }
   // The request as sent, kept on reused connections: their end may have been closed just then. Empty when it was too long.

@@ -114,7 +114,7 @@ void Worker::drop_idle(Upstream* upstream) {
 }
 
 void Worker::bury(std::unique_ptr<Upstream> upstream) {
-  upstream->detach();
+  upstream->shut();
   graveyard_.push_back(std::move(upstream));
 }
 

@@ -164,23 +164,34 @@ ssize_t Stream::read_tls(char* into, size_t size) {
   return n > 0 ? n : tls_result(n);
 }
 
+// As a plain socket: what is not taken would block. (OpenSSL takes one record a call; callers wait for an edge that would
+// never come if that were passed on.)
 ssize_t Stream::write_tls(std::string_view a, std::string_view b) {
-  // Head and body share one record where they fit into it.
   constexpr size_t kRecord = 16 * 1024;
   char joined[kRecord];
-  std::string_view out = a;
-  if (!b.empty() && a.size() < kRecord) {
-    size_t rest = std::min(b.size(), kRecord - a.size());
-    std::memcpy(joined, a.data(), a.size());
-    std::memcpy(joined + a.size(), b.data(), rest);
-    out = {joined, a.size() + rest};
+  size_t taken = 0;
+  while (!a.empty() || !b.empty()) {
+    if (a.empty()) std::swap(a, b);
+    std::string_view out = a;
+    if (!b.empty() && a.size() < kRecord) {  // head and body share one record where they fit into it
+      size_t rest = std::min(b.size(), kRecord - a.size());
+      std::memcpy(joined, a.data(), a.size());
+      std::memcpy(joined + a.size(), b.data(), rest);
+      out = {joined, a.size() + rest};
+    }
+    ERR_clear_error();
+    int n = SSL_write(ssl_, out.data(), static_cast<int>(std::min<size_t>(out.size(), INT32_MAX)));
+    if (n <= 0) {
+      ssize_t result = tls_result(n);
+      if (taken > 0) return static_cast<ssize_t>(taken);  // a failure shows itself at the next call
+      return result == 0 ? kFailed : result;
+    }
+    taken += static_cast<size_t>(n);
+    size_t of_a = std::min(static_cast<size_t>(n), a.size());
+    a.remove_prefix(of_a);
+    b.remove_prefix(static_cast<size_t>(n) - of_a);
   }
-  if (out.empty()) return 0;
-  ERR_clear_error();
-  int n = SSL_write(ssl_, out.data(), static_cast<int>(std::min<size_t>(out.size(), INT32_MAX)));
-  if (n > 0) return n;
-  ssize_t result = tls_result(n);
-  return result == 0 ? kFailed : result;
+  return static_cast<ssize_t>(taken);
 }
 
 }  // namespace savia::net
