@@ -105,21 +105,12 @@ Result<void> Helper::set_up() {
   if (::mkdir(root_dir_.c_str(), 0700) != 0 && errno != EEXIST) return Error::from_errno(errno, "mkdir " + root_dir_);
 
   probe_cgroups(facilities_.root);
-  os::Fd slirp;
-  std::string no_slirp;
-  if (!facilities_.root) {
-    auto waiter = start_slirp_waiter();
-    if (waiter.ok()) {
-      slirp = std::move(*waiter);
-    } else {
-      no_slirp = waiter.error().message();
-    }
-  }
+  auto slirp = start_slirp_waiter(facilities_.root);
   TRY(enter_own_namespaces());
   TRY(probe_mount_calls());
   facilities_.user_namespaces = true;
   facilities_.late_mounts = true;
-  network_ = Network::set_up(facilities_.root, slirp.get());
+  network_ = Network::set_up(facilities_.root, slirp.ok() ? slirp->get() : -1);
   facilities_.outgoing_network = network_.outgoing();
   if (!network_.outgoing()) {
     facilities_.weaker.push_back("outgoing network: none, sandboxes reach only Savia itself (" + network_.why() + ")");

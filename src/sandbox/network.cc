@@ -18,6 +18,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/log.h"
 #include "base/strings.h"
 #include "sandbox/sys.h"
 
@@ -170,7 +171,12 @@ Network Network::set_up(bool root, int slirp) {
     (void)write_small("/proc/sys/net/ipv6/conf/default/disable_ipv6", "1");
     (void)write_small("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1");
     done = write_small("/proc/sys/net/ipv4/ip_forward", "1");
-    if (done.ok()) done = root ? n.uplink_veth() : n.uplink_slirp(slirp, own);
+    if (done.ok() && root) done = n.uplink_veth();
+    if (!done.ok() && root && slirp >= 0) {
+      log_info("sandbox.network.slirp", {{"because", done.error().message()}});
+      n.tear_down();
+    }
+    if (!done.ok() || !root) done = n.uplink_slirp(slirp, own, done);
   }
   n.outgoing_ = done.ok();
   if (!done.ok()) {
@@ -184,7 +190,9 @@ Network Network::set_up(bool root, int slirp) {
 Result<void> Network::router_rules(const std::string& uplink, const std::vector<std::string>& refused) {
   std::string refuse;
   for (const std::string& address : refused) refuse += "    ip daddr " + address + " reject\n";
-  std::string rules = R"(table ip savia {
+  std::string rules = R"(table ip savia
+delete table ip savia
+table ip savia {
   chain forward {
     type filter hook forward priority 0; policy drop;
 $refuse
@@ -237,7 +245,24 @@ Result<void> Network::uplink_veth() {
   TRY(router.link_up(inner));
   TRY(router.add_default_route(inner, base + 1));
   TRY(allow_forwarding());
-  return host_rules();
+  TRY(host_rules());
+  return check_firewall();
+}
+
+// A chain of somebody else that drops forwarded packets by policy (a container engine's, a firewall's) has the last word: an
+// accept in our table does not overrule it, and their rules are not ours to change.
+Result<void> Network::check_firewall() {
+  std::string chains = TRY(run_nft("list chains\n", host_ns_.get()));
+  std::string table, chain;
+  for (std::string_view line : split(chains, '\n')) {
+    std::string_view text = trim(line);
+    if (text.substr(0, 6) == "table ") table = trim(text.substr(6, text.size() - 7));
+    if (text.substr(0, 6) == "chain ") chain = trim(text.substr(6, text.size() - 7));
+    if (text.find("hook forward") == std::string_view::npos || text.find("policy drop") == std::string_view::npos) continue;
+    if (table.substr(0, 4) == "ip6 " || table.substr(0, 7) == "bridge ") continue;
+    return Error::conflict("the firewall drops forwarded packets: chain " + chain + " of table " + table + " has policy drop");
+  }
+  return {};
 }
 
 // Interfaces that forward only because of another server of Savia's, alive or killed, as its table's guards tell. Tables whose
@@ -344,7 +369,8 @@ $untracked
   return {};
 }
 
-Result<void> Network::uplink_slirp(int slirp, const std::vector<std::string>& own) {
+Result<void> Network::uplink_slirp(int slirp, const std::vector<std::string>& own, const Result<void>& before) {
+  if (slirp < 0 && !before.ok()) return before;
   if (slirp < 0) return Error::not_found("slirp4netns is not installed");
   // slirp4netns makes connections as a process of this machine, so nothing but this keeps them from its own addresses.
   TRY(router_rules("tap0", own));
@@ -375,7 +401,7 @@ void Network::tear_down() {
   number_ = -1;
 }
 
-Result<os::Fd> start_slirp_waiter() {
+Result<os::Fd> start_slirp_waiter(bool root) {
   std::string program = find_program({"/usr/bin/slirp4netns", "/usr/local/bin/slirp4netns"});
   if (program.empty()) return Error::not_found("slirp4netns is not installed");
   int fds[2];
@@ -396,11 +422,13 @@ Result<os::Fd> start_slirp_waiter() {
   int null = ::open("/dev/null", O_RDWR);
   for (int fd : {0, 1, 2}) ::dup2(null, fd);
   close_from(4);
-  const char* argv[] = {
-      "slirp4netns", "--configure", "--disable-host-loopback", "--ready-fd=3", "--netns-type=path", user.c_str(), net.c_str(),
-      "tap0",        nullptr};
+  std::vector<const char*> argv = {"slirp4netns", "--configure", "--disable-host-loopback", "--ready-fd=3",
+                                   "--netns-type=path"};
+  // As root it drops what it need not have; as a user it enters the helper's user name space.
+  argv.push_back(root ? "--enable-sandbox" : user.c_str());
+  for (const char* last : {net.c_str(), "tap0", static_cast<const char*>(nullptr)}) argv.push_back(last);
   char* const env[] = {nullptr};
-  ::execve(program.c_str(), const_cast<char* const*>(argv), env);  // NOLINT
+  ::execve(program.c_str(), const_cast<char* const*>(argv.data()), env);  // NOLINT
   ::_exit(127);
 }
 

@@ -31,9 +31,9 @@ inline constexpr Ipv4 kGatewayAddress = (169u << 24) | (254u << 16) | (77u << 8)
 class Network {
  public:
   // Makes the router and its uplink. Afterwards the calling process (single-threaded) lives in the router; it needs
-  // CAP_NET_ADMIN over its user name space. `slirp` runs slirp4netns: a process started earlier, outside of our user
-  // name space, that waits for a byte (see SlirpStarter); -1 as root. Never fails: without an uplink outgoing() is false and
-  // why() says why.
+  // CAP_NET_ADMIN over its user name space. As root the uplink is a veth pair; as a user, or where the machine's firewall drops
+  // forwarded packets, it is `slirp` (start_slirp_waiter; -1: none). Never fails: without any, outgoing() is false and why()
+  // says why.
   static Network set_up(bool root, int slirp);
   Network() = default;
 
@@ -44,7 +44,8 @@ class Network {
 
  private:
   Result<void> uplink_veth();
-  Result<void> uplink_slirp(int slirp, const std::vector<std::string>& own);
+  Result<void> uplink_slirp(int slirp, const std::vector<std::string>& own, const Result<void>& before);
+  Result<void> check_firewall();
   Result<void> router_rules(const std::string& uplink, const std::vector<std::string>& refused);
   Result<void> host_rules();
   Result<void> allow_forwarding();
@@ -70,6 +71,6 @@ Result<std::string> run_nft(const std::string& rules, int netns);
 
 // Forks what later becomes slirp4netns, while we are still outside of the helper's user name space. Returns a socket: one
 // byte written starts it (with our pid's name spaces), one byte read says that it is ready, end of file that it failed.
-Result<os::Fd> start_slirp_waiter();
+Result<os::Fd> start_slirp_waiter(bool root);
 
 }  // namespace savia::sandbox
