@@ -90,8 +90,7 @@ void Client::answer_message(int rest_status, std::string_view rest_body, std::st
 void Client::internal_error(int rest_status) {
   // AWS writes a space after the colon for a broken integration (502) and none for its own templates (500).
   const char* body = rest_status == 502 ? R"({"message": "Internal server error"})" : R"({"message":"Internal server error"})";
-  answer_message(rest_status, body, "InternalServerErrorException", 500,
-                 R"({"message":"Internal Server Error"})");
+  answer_message(rest_status, body, "InternalServerErrorException", 500, R"({"message":"Internal Server Error"})");
 }
 
 void Client::timed_out() {

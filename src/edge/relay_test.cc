@@ -376,6 +376,56 @@ TEST_F(RelayTest, PublishingUnderLoadFailsNothing) {
   publisher.join();
 }
 
+TEST(EdgeLoops, TwoLoopsShareOneAddress) {
+  std::vector<std::unique_ptr<net::Loop>> loops;
+  EdgeOptions options;
+  for (int i = 0; i < 2; ++i) {
+    loops.push_back(std::move(net::Loop::create()).value());
+    options.loops.push_back(loops.back().get());
+  }
+  auto edge = std::move(Edge::create(std::move(options))).value();
+  int first = net::listen_tcp("127.0.0.1:0", true).value();
+  std::string address = net::bound_address(first);
+  ASSERT_TRUE(edge->listen(first, 0).ok());
+  ASSERT_TRUE(edge->listen(net::listen_tcp(address, true).value(), 1).ok());
+  std::vector<std::thread> threads;
+  for (auto& loop : loops) threads.emplace_back([&loop] { loop->run(); });
+  std::vector<std::unique_ptr<net::HttpClient>> clients;
+  for (int i = 0; i < 32; ++i) clients.push_back(std::move(net::HttpClient::connect("http://" + address, 5000)).value());
+  for (int round = 0; round < 20; ++round) {
+    auto spec = std::make_shared<ports::ApiSpec>();
+    spec->api_id = "abc";
+    ports::StageSpec stage;
+    stage.name = "dev";
+    ports::RouteSpec route;
+    route.method = "GET";
+    route.path = "/x";
+    route.integration.request_templates["application/json"] = "{\"statusCode\":200}";
+    ports::MethodResponseSpec ok;
+    ok.status_code = "200";
+    ok.templates["application/json"] = std::to_string(round);
+    route.integration.responses = {ok};
+    stage.routes = {route};
+    spec->stages = {stage};
+    edge->publish(spec);
+    for (auto& client : clients) {  // whichever loop serves it: the new picture
+      net::HttpRequest request;
+      request.method = "GET";
+      request.target = "/dev/x";
+      request.headers.add("Host", "abc.execute-api.localhost");
+      auto response = client->send(request);
+      ASSERT_TRUE(response.ok());
+      ASSERT_EQ(response->body, std::to_string(round));
+    }
+  }
+  std::atomic<bool> drained{false};
+  edge->drain([&] { drained = true; });
+  for (int i = 0; i < 200 && !drained; ++i) ::usleep(5'000);
+  EXPECT_TRUE(drained);
+  for (auto& loop : loops) loop->stop();
+  for (auto& thread : threads) thread.join();
+}
+
 TEST(EdgeTls, BothSides) {
   auto dir = std::move(os::TempDir::create()).value();
   net::TestCertificate files = net::make_test_certificate(dir.path());

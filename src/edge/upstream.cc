@@ -72,12 +72,12 @@ void Upstream::connect_to(const std::string& ip) {
   if (!fd.ok()) return fail_later(UpstreamFailure::kConnect);
   stream_ = net::Stream(std::move(fd).value());
   if (tls_) {
-    if (!worker_.shared->upstream_tls) {
+    if (!worker_.upstream_tls) {
       Result<std::shared_ptr<net::TlsContext>> made = net::TlsContext::client();
       if (!made.ok()) return fail_later(UpstreamFailure::kConnect);
-      worker_.shared->upstream_tls = std::move(made).value();
+      worker_.upstream_tls = std::move(made).value();
     }
-    if (!stream_.start_client_tls(*worker_.shared->upstream_tls, host_).ok()) return fail_later(UpstreamFailure::kConnect);
+    if (!stream_.start_client_tls(*worker_.upstream_tls, host_).ok()) return fail_later(UpstreamFailure::kConnect);
   }
   state_ = State::kConnecting;
   if (!worker_.loop.add(stream_.fd(), this).ok()) fail_later(UpstreamFailure::kConnect);

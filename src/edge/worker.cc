@@ -15,7 +15,7 @@ constexpr size_t kIdlePerUpstream = 256;
 }  // namespace
 
 Worker::Worker(net::Loop& l, std::shared_ptr<Shared> s, Metrics* metrics, size_t index)
-    : loop(l), shared(std::move(s)), apis(shared->registry), scratch(kScratch, '\0') {
+    : loop(l), shared(std::move(s)), apis(shared->registry), upstream_tls(shared->upstream_tls), scratch(kScratch, '\0') {
   if (metrics == nullptr) return;
   std::string number = std::to_string(index);
   for (size_t i = 1; i < by_class_.size(); ++i) {

@@ -29,7 +29,7 @@ struct Shared {
   net::Resolver resolver;
   ports::FunctionInvoker* invoker = nullptr;
   std::function<net::HttpResponse(const net::HttpRequest&)> other;
-  std::shared_ptr<net::TlsContext> upstream_tls;
+  std::shared_ptr<net::TlsContext> upstream_tls;  // as given, maybe null
   int64_t idle_ms = 0;
   size_t max_connections = 0;
 };
@@ -44,6 +44,7 @@ class Worker : public std::enable_shared_from_this<Worker> {
   net::Loop& loop;
   std::shared_ptr<Shared> shared;
   RegistryView apis;
+  std::shared_ptr<net::TlsContext> upstream_tls;  // the given one, or this loop's own, made at first use
   IdSource ids;
   std::string scratch;    // every read lands here and is used up or copied before the next
   std::string out;        // heads in the making
