@@ -157,6 +157,10 @@ struct Release {
   void operator()(void* ctx) const { seccomp_release(ctx); }
 };
 
+scmp_arg_cmp arg(unsigned index, scmp_compare op, uint64_t a, uint64_t b = 0) {
+  return {index, op, a, b};
+}
+
 bool rule(scmp_filter_ctx ctx, uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> args = {}) {
   int number = seccomp_syscall_resolve_name(name);
   if (number == __NR_SCMP_ERROR) return true;
@@ -170,31 +174,30 @@ bool add_rules(scmp_filter_ctx ctx) {
   for (const char* name : kAllowed) ok = rule(ctx, SCMP_ACT_ALLOW, name) && ok;
   for (const char* name : kRefused) ok = rule(ctx, SCMP_ACT_ERRNO(EPERM), name) && ok;
   // clone3 hides its flags behind a pointer that a filter cannot follow: ENOSYS (the default) makes libc use clone.
-  ok = rule(ctx, SCMP_ACT_ALLOW, "clone", {SCMP_CMP64(0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)}) && ok;
+  ok = rule(ctx, SCMP_ACT_ALLOW, "clone", {arg(0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)}) && ok;
   // Local and internet sockets; of netlink only routing tables (getifaddrs); no raw packets, VSOCK, ALG, Bluetooth ...
-  ok = rule(ctx, SCMP_ACT_ALLOW, "socket", {SCMP_CMP64(0, SCMP_CMP_EQ, AF_UNIX)}) && ok;
+  ok = rule(ctx, SCMP_ACT_ALLOW, "socket", {arg(0, SCMP_CMP_EQ, AF_UNIX)}) && ok;
   for (int family : {AF_INET, AF_INET6}) {
     for (int type : {SOCK_STREAM, SOCK_DGRAM}) {
       ok = rule(ctx, SCMP_ACT_ALLOW, "socket",
-                {SCMP_CMP64(0, SCMP_CMP_EQ, static_cast<uint64_t>(family)),
-                 SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, static_cast<uint64_t>(type))}) &&
+                {arg(0, SCMP_CMP_EQ, static_cast<uint64_t>(family)),
+                 arg(1, SCMP_CMP_MASKED_EQ, 0xf, static_cast<uint64_t>(type))}) &&
            ok;
     }
   }
-  ok = rule(ctx, SCMP_ACT_ALLOW, "socket", {SCMP_CMP64(0, SCMP_CMP_EQ, AF_NETLINK), SCMP_CMP64(2, SCMP_CMP_EQ, 0)}) && ok;
+  ok = rule(ctx, SCMP_ACT_ALLOW, "socket", {arg(0, SCMP_CMP_EQ, AF_NETLINK), arg(2, SCMP_CMP_EQ, 0)}) && ok;
   for (uint64_t family = 0; family < AF_NETLINK; ++family) {
     if (family == AF_UNIX || family == AF_INET || family == AF_INET6) continue;
-    ok = rule(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {SCMP_CMP64(0, SCMP_CMP_EQ, family)}) && ok;
+    ok = rule(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {arg(0, SCMP_CMP_EQ, family)}) && ok;
   }
-  ok = rule(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {SCMP_CMP64(0, SCMP_CMP_GT, AF_NETLINK)}) && ok;
+  ok = rule(ctx, SCMP_ACT_ERRNO(EAFNOSUPPORT), "socket", {arg(0, SCMP_CMP_GT, AF_NETLINK)}) && ok;
   for (uint64_t family : {AF_INET, AF_INET6}) {
-    ok = rule(ctx, SCMP_ACT_ERRNO(EPERM), "socket",
-              {SCMP_CMP64(0, SCMP_CMP_EQ, family), SCMP_CMP64(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)}) &&
+    ok = rule(ctx, SCMP_ACT_ERRNO(EPERM), "socket", {arg(0, SCMP_CMP_EQ, family), arg(1, SCMP_CMP_MASKED_EQ, 0xf, SOCK_RAW)}) &&
          ok;
   }
   // The execution domain of Linux, and asking for it.
   for (uint64_t domain : {0UL, 0xffffffffUL}) {
-    ok = rule(ctx, SCMP_ACT_ALLOW, "personality", {SCMP_CMP64(0, SCMP_CMP_EQ, domain)}) && ok;
+    ok = rule(ctx, SCMP_ACT_ALLOW, "personality", {arg(0, SCMP_CMP_EQ, domain)}) && ok;
   }
   return ok;
 }
