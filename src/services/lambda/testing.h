@@ -223,7 +223,7 @@ class LambdaTest : public ::testing::Test {
   std::string said(const std::string& operation, const std::string& json) { return said(operation, doc(json)); }
 
   static std::string zip(const std::map<std::string, std::string>& files) {
-    ZipWriter w;
+    ZipWriter w(1);  // quick: some tests pack hundreds of megabytes
     for (const auto& [name, bytes] : files) EXPECT_TRUE(w.add_file(name, bytes).ok());
     return w.finish().value();
   }
