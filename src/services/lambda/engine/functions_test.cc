@@ -53,6 +53,9 @@ class FunctionsTest : public ::testing::Test {
     auto engine = create_engine(loop(), *shared()->spawner, logs_, secure_random(), options_);
     ASSERT_TRUE(engine.ok()) << engine.error().message();
     engine_ = std::move(engine).value();
+    // Which one: SAVIA_TEST_RUNTIME, else the first of these that is here.
+    const char* wanted = std::getenv("SAVIA_TEST_RUNTIME");
+    if (wanted != nullptr && engine_->runtime_status(wanted).installed) node_ = wanted;
     for (const char* id : {"nodejs22.x", "nodejs20.x", "nodejs24.x", "nodejs18.x"}) {
       if (node_.empty() && engine_->runtime_status(id).installed) node_ = id;
     }
