@@ -28,7 +28,7 @@ struct Fault {
   std::string code;
   std::string message;
   int http_status = 400;
-  Value extra;  // further members of the error shape ({"Type": "User", "Reason": …}), null when none
+  Value extra;                // further members of the error shape ({"Type": "User", "Reason": …}), null when none
   int64_t retry_after_s = 0;  // Retry-After header when > 0
 
   Fault(std::string code_, std::string message_, int http_status_ = 400, Value extra_ = {})
@@ -43,18 +43,18 @@ using Outcome = Result<Value, Fault>;
 
 // Who calls, and for which account and region. Immutable during the call.
 struct CallContext {
-  std::string service;     // model name: "lambda", "apigateway", "apigatewayv2", "logs", "sts", ...
-  std::string operation;   // "CreateFunction"
-  std::string account;     // 12 digits
-  std::string region;      // "us-east-1"; any name is accepted
-  std::string access_key;  // "" when unsigned in open mode
+  std::string service;        // model name: "lambda", "apigateway", "apigatewayv2", "logs", "sts", ...
+  std::string operation;      // "CreateFunction"
+  std::string account;        // 12 digits
+  std::string region;         // "us-east-1"; any name is accepted
+  std::string access_key;     // "" when unsigned in open mode
   std::string principal_arn;  // arn:aws:iam::000000000000:root for the account's own key
   std::string user_id;
   std::string request_id;
   std::string source_ip;
   std::string user_agent;
-  std::string host;        // Host header as sent, "127.0.0.1:4566": for URLs that the answer contains
-  bool secure = false;     // https
+  std::string host;     // Host header as sent, "127.0.0.1:4566": for URLs that the answer contains
+  bool secure = false;  // https
   int64_t now_ms = 0;
 
   std::string arn(std::string_view arn_service, std::string_view resource) const {
@@ -75,7 +75,7 @@ using AsyncBody = std::function<void(const CallContext&, Value in, std::unique_p
 
 struct Operation {
   std::string_view name;
-  Body body;         // runs on a control-plane thread; may block on the store
+  Body body;                  // runs on a control-plane thread; may block on the store
   AsyncBody async_body = {};  // set instead of `body` where an answer may take long (Invoke)
 };
 

@@ -21,9 +21,17 @@ void set_log_level(LogLevel level);
 LogLevel log_level();
 void log_event(LogLevel level, std::string_view event, LogFields fields);
 
-inline void log_debug(std::string_view event, LogFields fields = {}) { log_event(LogLevel::kDebug, event, fields); }
-inline void log_info(std::string_view event, LogFields fields = {}) { log_event(LogLevel::kInfo, event, fields); }
-inline void log_warn(std::string_view event, LogFields fields = {}) { log_event(LogLevel::kWarn, event, fields); }
-inline void log_error(std::string_view event, LogFields fields = {}) { log_event(LogLevel::kError, event, fields); }
+inline void log_debug(std::string_view event, LogFields fields = {}) {
+  log_event(LogLevel::kDebug, event, fields);
+}
+inline void log_info(std::string_view event, LogFields fields = {}) {
+  log_event(LogLevel::kInfo, event, fields);
+}
+inline void log_warn(std::string_view event, LogFields fields = {}) {
+  log_event(LogLevel::kWarn, event, fields);
+}
+inline void log_error(std::string_view event, LogFields fields = {}) {
+  log_event(LogLevel::kError, event, fields);
+}
 
 }  // namespace savia

@@ -84,9 +84,9 @@ class [[nodiscard]] Result {
       : v_(std::in_place_index<1>, E(std::move(f.error))) {}
   // Lets `return "text";` and `return {…};` work where T is constructible from it.
   template <class U>
-    requires(std::is_constructible_v<T, U &&> && !std::is_same_v<std::decay_t<U>, T> && !std::is_same_v<std::decay_t<U>, E> &&
-             !std::is_same_v<std::decay_t<U>, Result> && std::is_convertible_v<U &&, T>)
-  Result(U&& u) : v_(std::in_place_index<0>, std::forward<U>(u)) {}  // NOLINT(google-explicit-constructor)
+  requires(std::is_constructible_v<T, U&&> && !std::is_same_v<std::decay_t<U>, T> && !std::is_same_v<std::decay_t<U>, E> &&
+           !std::is_same_v<std::decay_t<U>, Result> && std::is_convertible_v<U&&, T>) Result(U&& u)
+      : v_(std::in_place_index<0>, std::forward<U>(u)) {}  // NOLINT(google-explicit-constructor)
 
   bool ok() const { return v_.index() == 0; }
   explicit operator bool() const { return ok(); }
@@ -141,9 +141,9 @@ class [[nodiscard]] Result<void, E> {
 
 #define SAVIA_TRY_NAME(n) SAVIA_TRY_NAME2(n)
 #define SAVIA_TRY_NAME2(n) try_result_##n
-#define SAVIA_TRY_AS(name, with_error, ...)                          \
-  __extension__({                                                    \
-    auto name = (__VA_ARGS__);                                       \
+#define SAVIA_TRY_AS(name, with_error, ...)                           \
+  __extension__({                                                     \
+    auto name = (__VA_ARGS__);                                        \
     if (!name.ok()) return ::savia::fail(std::move(name).with_error); \
-    std::move(name).value();                                         \
+    std::move(name).value();                                          \
   })

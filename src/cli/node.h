@@ -16,7 +16,7 @@ namespace savia::cli {
 
 struct Place {
   std::shared_ptr<const std::string> file;
-  int line = 0;    // from 1; 0: not known
+  int line = 0;  // from 1; 0: not known
   int column = 0;
   std::string text() const;  // "apis/x/serverless.yaml:12:5"
 };
@@ -24,8 +24,8 @@ struct Place {
 struct Node {
   enum class Kind { kScalar, kList, kMap };
   Kind kind = Kind::kScalar;
-  Value scalar;          // null, bool, number or string
-  std::string tag;       // "!Ref" and the like, "" for none
+  Value scalar;     // null, bool, number or string
+  std::string tag;  // "!Ref" and the like, "" for none
   std::vector<Node> list;
   std::vector<std::pair<std::string, Node>> map;
   Place place;

@@ -67,7 +67,9 @@ void Output::line(std::string_view text) {
   if (!json_) put(1, std::string(text) + "\n");
 }
 
-void Output::note(std::string_view text) { put(2, std::string(text) + "\n"); }
+void Output::note(std::string_view text) {
+  put(2, std::string(text) + "\n");
+}
 
 void Output::error(std::string_view text, std::string_view what_next) {
   if (pending_) put(1, "\n");
@@ -76,7 +78,9 @@ void Output::error(std::string_view text, std::string_view what_next) {
   if (!what_next.empty()) put(2, "  " + paint(Style::kDim, say("next:")) + " " + std::string(what_next) + "\n");
 }
 
-void Output::warn(std::string_view text) { put(2, paint(Style::kWarn, say("warning:")) + " " + std::string(text) + "\n"); }
+void Output::warn(std::string_view text) {
+  put(2, paint(Style::kWarn, say("warning:")) + " " + std::string(text) + "\n");
+}
 
 void Output::begin(std::string_view what) {
   if (json_ || !terminal_) return;
@@ -112,10 +116,13 @@ void Output::table(const std::vector<std::string>& head, const std::vector<std::
   for (const auto& row : rows) print(row, Style::kPlain);
 }
 
-void Output::print_json(const Value& value) { put(1, to_json(value) + "\n"); }
+void Output::print_json(const Value& value) {
+  put(1, to_json(value) + "\n");
+}
 
 size_t width(std::string_view utf8) {
-  return static_cast<size_t>(std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+  return static_cast<size_t>(
+      std::count_if(utf8.begin(), utf8.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
 }
 
 std::string human_bytes(int64_t bytes) {

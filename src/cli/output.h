@@ -23,11 +23,13 @@ class Output {
   bool json() const { return json_; }
   bool terminal() const { return terminal_; }
 
-  std::string say(std::string_view english, std::initializer_list<std::string> args = {}) const { return say_in(lang_, english, args); }
+  std::string say(std::string_view english, std::initializer_list<std::string> args = {}) const {
+    return say_in(lang_, english, args);
+  }
   std::string paint(Style style, std::string_view text) const;
 
-  void line(std::string_view text = {});                 // stdout; nothing in JSON mode
-  void note(std::string_view text);                      // stderr; shown in both modes
+  void line(std::string_view text = {});                               // stdout; nothing in JSON mode
+  void note(std::string_view text);                                    // stderr; shown in both modes
   void error(std::string_view text, std::string_view what_next = {});  // "error: …" and the next step, on stderr
   void warn(std::string_view text);
 

@@ -22,9 +22,19 @@ namespace savia::cli {
 namespace {
 
 // What the framework leaves out unless a pattern brings it back.
-constexpr const char* kAlwaysOut[] = {"!.git/**", "!.gitignore", "!.DS_Store", "!**/.DS_Store", "!npm-debug.log", "!.serverless/**",
-                                      "!.serverless_plugins/**", "!.env", "!.env.*", "!node_modules/.cache/**",
-                                      "!node_modules/.savia-lock", "!**/node_modules/.savia-lock", "!**/node_modules/.package-lock.json"};
+constexpr const char* kAlwaysOut[] = {"!.git/**",
+                                      "!.gitignore",
+                                      "!.DS_Store",
+                                      "!**/.DS_Store",
+                                      "!npm-debug.log",
+                                      "!.serverless/**",
+                                      "!.serverless_plugins/**",
+                                      "!.env",
+                                      "!.env.*",
+                                      "!node_modules/.cache/**",
+                                      "!node_modules/.savia-lock",
+                                      "!**/node_modules/.savia-lock",
+                                      "!**/node_modules/.package-lock.json"};
 
 struct Found {
   std::string path;  // relative
@@ -141,7 +151,8 @@ bool glob_match(std::string_view glob, std::string_view path) {
     return path.size() > glob.size() && path[glob.size()] == '/' && match_here(glob, path.substr(0, glob.size()));
   }
   for (std::string_view part : split(glob.substr(open + 1, close - open - 1), ',')) {
-    if (glob_match(std::string(glob.substr(0, open)) + std::string(part) + std::string(glob.substr(close + 1)), path)) return true;
+    if (glob_match(std::string(glob.substr(0, open)) + std::string(part) + std::string(glob.substr(close + 1)), path))
+      return true;
   }
   return false;
 }
@@ -209,7 +220,8 @@ Result<NpmResult> npm_ci(const std::string& dir, Lang lang) {
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
   if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) return Error::not_found(say_in(lang, "npm is not installed: apt install npm"));
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127)
+      return Error::not_found(say_in(lang, "npm is not installed: apt install npm"));
     return Error::invalid(say_in(lang, "npm ci failed in {0}", {dir}) + "\n" + (text.ok() ? *text : ""));
   }
   TRY(os::make_dirs(dir + "/node_modules"));

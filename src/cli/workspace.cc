@@ -14,7 +14,9 @@ std::string absolute(const std::string& path) {
   return path;
 }
 
-std::string base_name(const std::string& path) { return path.substr(path.rfind('/') + 1); }
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
 
 class Reader {
  public:
@@ -54,7 +56,9 @@ class Reader {
     }
   }
 
-  std::string text(const Node* n, std::string_view otherwise) { return n == nullptr || n->is_null() ? std::string(otherwise) : n->text(); }
+  std::string text(const Node* n, std::string_view otherwise) {
+    return n == nullptr || n->is_null() ? std::string(otherwise) : n->text();
+  }
 
   std::string folder(const Node& n) {
     const Node* path = n.find("path");

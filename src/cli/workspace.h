@@ -44,7 +44,8 @@ struct Workspace {
   const WorkspaceLayer* layer(std::string_view name) const;
 };
 
-// Reads DIR/savia.yaml (or savia.yml). Without one, DIR may itself be one service with a serverless.yaml: a workspace of one API.
+// Reads DIR/savia.yaml (or savia.yml). Without one, DIR may itself be one service with a serverless.yaml: a workspace of one
+// API.
 Result<Workspace> load_workspace(const std::string& dir, Lang lang);
 
 }  // namespace savia::cli

@@ -52,7 +52,9 @@ const Value* Value::find(std::string_view name) const {
   }
   return nullptr;
 }
-Value* Value::find(std::string_view name) { return const_cast<Value*>(std::as_const(*this).find(name)); }
+Value* Value::find(std::string_view name) {
+  return const_cast<Value*>(std::as_const(*this).find(name));
+}
 
 bool Value::has(std::string_view name) const {
   const Value* v = find(name);
@@ -86,9 +88,15 @@ const Value* Value::object_at(std::string_view name) const {
   const Value* v = find(name);
   return v != nullptr && v->is_object() ? v : nullptr;
 }
-std::string Value::str_or(std::string_view name, std::string_view otherwise) const { return std::string(str(name).value_or(otherwise)); }
-int64_t Value::num_or(std::string_view name, int64_t otherwise) const { return num(name).value_or(otherwise); }
-bool Value::bool_or(std::string_view name, bool otherwise) const { return boolean(name).value_or(otherwise); }
+std::string Value::str_or(std::string_view name, std::string_view otherwise) const {
+  return std::string(str(name).value_or(otherwise));
+}
+int64_t Value::num_or(std::string_view name, int64_t otherwise) const {
+  return num(name).value_or(otherwise);
+}
+bool Value::bool_or(std::string_view name, bool otherwise) const {
+  return boolean(name).value_or(otherwise);
+}
 
 Value& Value::set(std::string_view name, Value v) {
   if (is_null()) v_ = Object{};

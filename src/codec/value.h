@@ -34,19 +34,19 @@ class Value {
   using Object = std::vector<Member>;
 
   Value() = default;
-  Value(std::nullptr_t) {}                                      // NOLINT(google-explicit-constructor)
-  Value(bool v) : v_(v) {}                                      // NOLINT(google-explicit-constructor)
-  Value(int v) : v_(static_cast<int64_t>(v)) {}                 // NOLINT(google-explicit-constructor)
-  Value(int64_t v) : v_(v) {}                                   // NOLINT(google-explicit-constructor)
-  Value(size_t v) : v_(static_cast<int64_t>(v)) {}              // NOLINT(google-explicit-constructor)
-  Value(double v) : v_(v) {}                                    // NOLINT(google-explicit-constructor)
-  Value(const char* v) : v_(std::string(v)) {}                  // NOLINT(google-explicit-constructor)
-  Value(std::string v) : v_(std::move(v)) {}                    // NOLINT(google-explicit-constructor)
-  Value(std::string_view v) : v_(std::string(v)) {}             // NOLINT(google-explicit-constructor)
-  Value(Blob v) : v_(std::move(v)) {}                           // NOLINT(google-explicit-constructor)
-  Value(Timestamp v) : v_(v) {}                                 // NOLINT(google-explicit-constructor)
-  Value(List v) : v_(std::move(v)) {}                           // NOLINT(google-explicit-constructor)
-  Value(Object v) : v_(std::move(v)) {}                         // NOLINT(google-explicit-constructor)
+  Value(std::nullptr_t) {}                           // NOLINT(google-explicit-constructor)
+  Value(bool v) : v_(v) {}                           // NOLINT(google-explicit-constructor)
+  Value(int v) : v_(static_cast<int64_t>(v)) {}      // NOLINT(google-explicit-constructor)
+  Value(int64_t v) : v_(v) {}                        // NOLINT(google-explicit-constructor)
+  Value(size_t v) : v_(static_cast<int64_t>(v)) {}   // NOLINT(google-explicit-constructor)
+  Value(double v) : v_(v) {}                         // NOLINT(google-explicit-constructor)
+  Value(const char* v) : v_(std::string(v)) {}       // NOLINT(google-explicit-constructor)
+  Value(std::string v) : v_(std::move(v)) {}         // NOLINT(google-explicit-constructor)
+  Value(std::string_view v) : v_(std::string(v)) {}  // NOLINT(google-explicit-constructor)
+  Value(Blob v) : v_(std::move(v)) {}                // NOLINT(google-explicit-constructor)
+  Value(Timestamp v) : v_(v) {}                      // NOLINT(google-explicit-constructor)
+  Value(List v) : v_(std::move(v)) {}                // NOLINT(google-explicit-constructor)
+  Value(Object v) : v_(std::move(v)) {}              // NOLINT(google-explicit-constructor)
 
   static Value object() { return Value(Object{}); }
   static Value list() { return Value(List{}); }
@@ -92,10 +92,10 @@ class Value {
 
   Value& set(std::string_view name, Value v);  // replaces or appends; a null Value becomes an object first; returns *this
   bool erase(std::string_view name);
-  Value& push(Value v);                        // appends to a list; a null Value becomes a list first
-  size_t size() const;                         // members or elements; 0 for other kinds
+  Value& push(Value v);  // appends to a list; a null Value becomes a list first
+  size_t size() const;   // members or elements; 0 for other kinds
 
-  bool operator==(const Value& other) const;   // objects compare as sets of members; 1 and 1.0 differ
+  bool operator==(const Value& other) const;  // objects compare as sets of members; 1 and 1.0 differ
 
  private:
   std::variant<std::monostate, bool, int64_t, double, std::string, Blob, Timestamp, List, Object> v_;

@@ -33,7 +33,8 @@ using Writer = std::unique_ptr<archive, int (*)(archive*)>;
 
 Error archive_error(archive* a, const std::string& doing) {
   const char* text = archive_error_string(a);
-  return Error::from_errno(archive_errno(a) > 0 ? archive_errno(a) : EIO, doing + (text != nullptr ? std::string(" (") + text + ")" : ""));
+  return Error::from_errno(archive_errno(a) > 0 ? archive_errno(a) : EIO,
+                           doing + (text != nullptr ? std::string(" (") + text + ")" : ""));
 }
 
 Result<void> add_bytes(archive* out, const std::string& name, std::string_view bytes) {
@@ -123,7 +124,11 @@ Result<int64_t> write_backup(const Config& config, const std::string& file) {
     os::Fd fd(open(temp.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     if (!fd) return Error::from_errno(errno, temp);
     if (archive_write_open_fd(out.get(), fd.get()) != ARCHIVE_OK) return archive_error(out.get(), temp);
-    Value manifest = Value().set("program", "savia").set("version", SAVIA_VERSION).set("created", format_iso8601_s(real_clock().now_ms())).set("account", config.account);
+    Value manifest = Value()
+                         .set("program", "savia")
+                         .set("version", SAVIA_VERSION)
+                         .set("created", format_iso8601_s(real_clock().now_ms()))
+                         .set("account", config.account);
     TRY(add_bytes(out.get(), kManifest, to_json(manifest)));
     TRY(add_path(out.get(), copy, Layout::kDatabase));
     for (const char* name : Layout::kKept) {
@@ -195,7 +200,8 @@ int backup(const Config& config, const std::string& file, cli::Output& out) {
     out.error(size.error().message());
     return 1;
   }
-  out.end(cli::Style::kGood, out.say("backup {0}", {file}), cli::human_bytes(*size) + ", " + cli::human_ms(real_clock().monotonic_us() - start));
+  out.end(cli::Style::kGood, out.say("backup {0}", {file}),
+          cli::human_bytes(*size) + ", " + cli::human_ms(real_clock().monotonic_us() - start));
   if (out.json()) out.print_json(Value().set("file", file).set("bytes", *size));
   out.line(out.say("restore it with: savia restore {0} --data DIR", {file}));
   return 0;

@@ -49,7 +49,8 @@ Lang language_of(int argc, char** argv) {
 
 class CommandLine {
  public:
-  explicit CommandLine(Lang lang) : lang_(lang), app_(say("A private cloud for API teams: API Gateway, Lambda and layers on this machine"), "savia") {
+  explicit CommandLine(Lang lang)
+      : lang_(lang), app_(say("A private cloud for API teams: API Gateway, Lambda and layers on this machine"), "savia") {
     build();
   }
 
@@ -63,7 +64,8 @@ class CommandLine {
   void server_options(CLI::App* c);
   void deploy_options(CLI::App* c);
   void flag_option(CLI::App* c, const char* name, std::string_view what) {
-    c->add_option_function<std::string>("--" + std::string(name), [this, name](const std::string& v) { p_.server_flags[name] = v; }, say(what));
+    c->add_option_function<std::string>(
+        "--" + std::string(name), [this, name](const std::string& v) { p_.server_flags[name] = v; }, say(what));
   }
 
   cli::SessionOptions session_options() const {
@@ -112,7 +114,8 @@ void CommandLine::server_options(CLI::App* c) {
   flag_option(c, "edge-threads", "event loops of the edge");
   flag_option(c, "pool", "prewarmed runtimes kept of each kind");
   flag_option(c, "log-level", "debug, info, warn or error");
-  c->add_option("--host-port", p_.host_ports, say("port of this machine's loopback that functions reach as host.savia.internal"));
+  c->add_option("--host-port", p_.host_ports,
+                say("port of this machine's loopback that functions reach as host.savia.internal"));
   c->add_option("--runtimes", p_.runtimes, say("folder with runtimes, besides DATA/runtimes"));
   c->add_option("--config", p_.config_file, say("settings as a YAML file"));
 }
@@ -171,29 +174,41 @@ void CommandLine::build() {
   deploy->add_option("--dir", p_.up.dir, say("folder of the workspace (.)"));
   deploy_options(deploy);
 
-  command("ps", "functions and their layers", [this](Output& out) { return cli::cmd_ps(*cli::Session::create(session_options()), out); });
-  CLI::App* logs = command("logs", "log lines of a function", [this](Output& out) { return cli::cmd_logs(*cli::Session::create(session_options()), out, p_.logs); });
+  command("ps", "functions and their layers",
+          [this](Output& out) { return cli::cmd_ps(*cli::Session::create(session_options()), out); });
+  CLI::App* logs = command("logs", "log lines of a function", [this](Output& out) {
+    return cli::cmd_logs(*cli::Session::create(session_options()), out, p_.logs);
+  });
   logs->add_option("name", p_.logs.name, say("function, the beginning of its name, or a log group"))->required();
   logs->add_flag("-f,--follow", p_.logs.follow, say("go on with new lines"));
   logs->add_option("--since", p_.logs.since, say("30s, 5m, 2h, 1d or an ISO time (10m)"));
   logs->add_option("--filter", p_.logs.filter, say("CloudWatch Logs filter pattern"));
-  CLI::App* invoke = command("invoke", "invoke a function", [this](Output& out) { return cli::cmd_invoke(*cli::Session::create(session_options()), out, p_.invoke); });
+  CLI::App* invoke = command("invoke", "invoke a function", [this](Output& out) {
+    return cli::cmd_invoke(*cli::Session::create(session_options()), out, p_.invoke);
+  });
   invoke->add_option("name", p_.invoke.name, say("function or the beginning of its name"))->required();
   invoke->add_option("-p,--payload", p_.invoke.payload, say("JSON, @FILE, or - for standard input ({})"));
   invoke->add_flag("--log", p_.invoke.log, say("show the end of its log"));
   invoke->add_flag("--event", p_.invoke.event, say("do not wait for the answer"));
 
-  CLI::App* serve_command = command("serve", "run the server", [this](Output& out) { return with_config(out, [&](const Config& c) { return serve(c, out); }); });
+  CLI::App* serve_command = command("serve", "run the server", [this](Output& out) {
+    return with_config(out, [&](const Config& c) { return serve(c, out); });
+  });
   server_options(serve_command);
-  command("status", "what the server is and what this machine gives", [this](Output& out) { return cli::cmd_status(*cli::Session::create(session_options()), out); });
+  command("status", "what the server is and what this machine gives",
+          [this](Output& out) { return cli::cmd_status(*cli::Session::create(session_options()), out); });
   command("env", "export lines for AWS tools", [this](Output& out) { return cli::cmd_env(session_options(), out); });
 
   CLI::App* keys_command = command("keys", "access keys", nullptr);
   keys_command->require_subcommand(1);
-  for (const auto& [verb, what] : {std::pair{"create", "make an access key"}, {"list", "access keys there are"}, {"delete", "take an access key away"}}) {
-    CLI::App* k = command(verb, what, [this, verb = std::string(verb)](Output& out) {
-      return with_config(out, [&](const Config& c) { return keys(c, verb, p_.word, out); });
-    }, keys_command);
+  for (const auto& [verb, what] :
+       {std::pair{"create", "make an access key"}, {"list", "access keys there are"}, {"delete", "take an access key away"}}) {
+    CLI::App* k = command(
+        verb, what,
+        [this, verb = std::string(verb)](Output& out) {
+          return with_config(out, [&](const Config& c) { return keys(c, verb, p_.word, out); });
+        },
+        keys_command);
     if (std::string_view(verb) == "delete") k->add_option("key", p_.word, say("access key id"))->required();
     flag_option(k, "data", "folder where everything is kept");
     flag_option(k, "account", "account id, 12 digits (000000000000)");
@@ -201,8 +216,13 @@ void CommandLine::build() {
 
   CLI::App* runtime = command("runtime", "runtimes of functions", nullptr);
   runtime->require_subcommand(1);
-  CLI::App* list = command("list", "runtimes and whether they are installed", [this](Output& out) { return with_config(out, [&](const Config& c) { return runtime_list(c, out); }); }, runtime);
-  CLI::App* install = command("install", "install a runtime into the data folder", [this](Output& out) { return with_config(out, [&](const Config& c) { return runtime_install(c, p_.word, out); }); }, runtime);
+  CLI::App* list = command(
+      "list", "runtimes and whether they are installed",
+      [this](Output& out) { return with_config(out, [&](const Config& c) { return runtime_list(c, out); }); }, runtime);
+  CLI::App* install = command(
+      "install", "install a runtime into the data folder",
+      [this](Output& out) { return with_config(out, [&](const Config& c) { return runtime_install(c, p_.word, out); }); },
+      runtime);
   install->add_option("runtime", p_.word, "nodejs22.x")->required();
   for (CLI::App* c : {list, install}) {
     flag_option(c, "data", "folder where everything is kept");
@@ -214,15 +234,20 @@ void CommandLine::build() {
   });
   backup_command->add_option("file", p_.file, say("file to write"))->required();
   flag_option(backup_command, "data", "folder where everything is kept");
-  CLI::App* restore_command = command("restore", "a backup into an empty data folder", [this](Output& out) { return with_config(out, [&](const Config& c) { return restore(c, p_.file, out); }); });
+  CLI::App* restore_command = command("restore", "a backup into an empty data folder", [this](Output& out) {
+    return with_config(out, [&](const Config& c) { return restore(c, p_.file, out); });
+  });
   restore_command->add_option("file", p_.file, say("file to read"))->required();
   flag_option(restore_command, "data", "folder where everything is kept");
 
   CLI::App* service = command("service", "the server as a service of this machine", nullptr);
   service->require_subcommand(1);
-  CLI::App* unit = command("install", "write a systemd unit and start it", [this](Output& out) {
-    return with_config(out, [&](const Config& c) { return install_service(c, p_.server_flags, p_.print_only, out); });
-  }, service);
+  CLI::App* unit = command(
+      "install", "write a systemd unit and start it",
+      [this](Output& out) {
+        return with_config(out, [&](const Config& c) { return install_service(c, p_.server_flags, p_.print_only, out); });
+      },
+      service);
   unit->add_flag("--print", p_.print_only, say("print the unit and change nothing"));
   server_options(unit);
 
@@ -236,7 +261,8 @@ void CommandLine::build() {
     return 0;
   });
   completions->add_option("shell", p_.word, "bash, zsh, fish")->required();
-  command("coverage", "every operation that answers, as Markdown", [this](Output& out) { return cli::cmd_coverage(*cli::Session::create(session_options()), out); });
+  command("coverage", "every operation that answers, as Markdown",
+          [this](Output& out) { return cli::cmd_coverage(*cli::Session::create(session_options()), out); });
   command("version", "this program's version", [](Output& out) {
     if (out.json()) {
       out.print_json(Value().set("version", SAVIA_VERSION));

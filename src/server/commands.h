@@ -24,7 +24,7 @@ struct UpOptions {
   std::map<std::string, std::string> server_flags;  // for the server, when none runs
   std::string config_file;
   bool watch = false;
-  bool detach = false;     // leave the server running
+  bool detach = false;       // leave the server running
   bool start_server = true;  // false: `savia deploy`
 };
 int up(UpOptions options, const cli::SessionOptions& session, cli::Output& out);

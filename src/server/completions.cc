@@ -15,7 +15,9 @@ std::string options_of(const CLI::App& app) {
   return out;
 }
 
-std::vector<const CLI::App*> commands_of(const CLI::App& app) { return app.get_subcommands([](const CLI::App*) { return true; }); }
+std::vector<const CLI::App*> commands_of(const CLI::App& app) {
+  return app.get_subcommands([](const CLI::App*) { return true; });
+}
 
 std::string names_of(const CLI::App& app) {
   std::string out;
@@ -25,7 +27,8 @@ std::string names_of(const CLI::App& app) {
 
 // In bash one case a command (and one a command's command) says which words may follow.
 std::string bash(const CLI::App& app) {
-  std::string out = "_savia() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words\n  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n";
+  std::string out =
+      "_savia() {\n  local cur=${COMP_WORDS[COMP_CWORD]} words\n  case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n";
   std::string global = options_of(app);
   for (const CLI::App* c : commands_of(app)) {
     for (const CLI::App* sub : commands_of(*c)) {
@@ -50,7 +53,8 @@ std::string fish(const CLI::App& app) {
   std::string out;
   auto options = [&](const CLI::App& a, const std::string& when) {
     for (const CLI::Option* o : a.get_options()) {
-      for (const std::string& name : o->get_lnames()) out += "complete -c savia" + when + " -l " + name + " -d " + quoted(o->get_description()) + "\n";
+      for (const std::string& name : o->get_lnames())
+        out += "complete -c savia" + when + " -l " + name + " -d " + quoted(o->get_description()) + "\n";
     }
   };
   options(app, "");

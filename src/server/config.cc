@@ -19,12 +19,19 @@ struct Setting {
   const char* flag;
   const char* variable;
 };
-constexpr Setting kSettings[] = {
-    {"data", "SAVIA_DATA"},           {"listen", "SAVIA_LISTEN"},           {"edge", "SAVIA_EDGE"},
-    {"auth", "SAVIA_AUTH"},           {"account", "SAVIA_ACCOUNT"},         {"tls-cert", "SAVIA_TLS_CERT"},
-    {"tls-key", "SAVIA_TLS_KEY"},     {"runtimes", "SAVIA_RUNTIMES"},       {"outgoing", "SAVIA_OUTGOING"},
-    {"host-port", "SAVIA_HOST_PORTS"}, {"edge-threads", "SAVIA_EDGE_THREADS"}, {"pool", "SAVIA_POOL"},
-    {"log-level", "SAVIA_LOG_LEVEL"}};
+constexpr Setting kSettings[] = {{"data", "SAVIA_DATA"},
+                                 {"listen", "SAVIA_LISTEN"},
+                                 {"edge", "SAVIA_EDGE"},
+                                 {"auth", "SAVIA_AUTH"},
+                                 {"account", "SAVIA_ACCOUNT"},
+                                 {"tls-cert", "SAVIA_TLS_CERT"},
+                                 {"tls-key", "SAVIA_TLS_KEY"},
+                                 {"runtimes", "SAVIA_RUNTIMES"},
+                                 {"outgoing", "SAVIA_OUTGOING"},
+                                 {"host-port", "SAVIA_HOST_PORTS"},
+                                 {"edge-threads", "SAVIA_EDGE_THREADS"},
+                                 {"pool", "SAVIA_POOL"},
+                                 {"log-level", "SAVIA_LOG_LEVEL"}};
 
 // In the file the names have underscores, and lists are lists.
 std::string file_key(std::string_view flag) {
@@ -43,8 +50,10 @@ Result<std::map<std::string, Given>> gather(const std::map<std::string, std::str
     cli::Node root = TRY(cli::load_node(config_file, config_file));
     if (!root.is_map() && !root.is_null()) return Error::invalid(config_file + ": a map of settings is expected");
     for (const auto& [key, node] : root.map) {
-      auto known = std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return file_key(s.flag) == key; });
-      if (known == std::end(kSettings)) return Error::invalid(node.place.text() + ": " + key + " is not a setting (docs/configuration.md has them all)");
+      auto known =
+          std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return file_key(s.flag) == key; });
+      if (known == std::end(kSettings))
+        return Error::invalid(node.place.text() + ": " + key + " is not a setting (docs/configuration.md has them all)");
       std::string value;
       if (node.is_list()) {
         for (const cli::Node& item : node.list) value += (value.empty() ? "" : ",") + item.text();
@@ -61,7 +70,9 @@ Result<std::map<std::string, Given>> gather(const std::map<std::string, std::str
   return out;
 }
 
-Error wrong(const Given& g, const std::string& expected) { return Error::invalid(g.from + ": '" + g.value + "' is not " + expected); }
+Error wrong(const Given& g, const std::string& expected) {
+  return Error::invalid(g.from + ": '" + g.value + "' is not " + expected);
+}
 
 Result<void> check_address(const Given& g) {
   size_t colon = g.value.rfind(':');
@@ -84,7 +95,8 @@ std::vector<std::string> parts(std::string_view text, std::string_view separator
 Result<void> apply(Config& c, const std::string& flag, const Given& g) {
   auto number = [&](int64_t low, int64_t high) -> Result<int64_t> {
     auto v = parse_int(g.value);
-    if (!v || *v < low || *v > high) return wrong(g, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
+    if (!v || *v < low || *v > high)
+      return wrong(g, "a whole number from " + std::to_string(low) + " to " + std::to_string(high));
     return *v;
   };
   if (flag == "data") {
@@ -106,7 +118,8 @@ Result<void> apply(Config& c, const std::string& flag, const Given& g) {
       return wrong(g, "open, verify or enforce");
     }
   } else if (flag == "account") {
-    if (g.value.size() != 12 || g.value.find_first_not_of("0123456789") != std::string::npos) return wrong(g, "an account id of 12 digits");
+    if (g.value.size() != 12 || g.value.find_first_not_of("0123456789") != std::string::npos)
+      return wrong(g, "an account id of 12 digits");
     c.account = g.value;
   } else if (flag == "tls-cert") {
     c.tls_cert = g.value;
@@ -129,19 +142,28 @@ Result<void> apply(Config& c, const std::string& flag, const Given& g) {
   } else if (flag == "pool") {
     c.pool = static_cast<int>(TRY(number(0, 16)));
   } else if (flag == "log-level") {
-    if (g.value != "debug" && g.value != "info" && g.value != "warn" && g.value != "error") return wrong(g, "debug, info, warn or error");
+    if (g.value != "debug" && g.value != "info" && g.value != "warn" && g.value != "error")
+      return wrong(g, "debug, info, warn or error");
     c.log_level = g.value;
   }
   return {};
 }
 
-std::string port_of(const std::string& address) { return address.substr(address.rfind(':') + 1); }
+std::string port_of(const std::string& address) {
+  return address.substr(address.rfind(':') + 1);
+}
 
 }  // namespace
 
-bool Config::loopback_only() const { return net::is_loopback(listen) && net::is_loopback(edge); }
-std::string Config::edge_port() const { return port_of(edge); }
-std::string Config::listen_port() const { return port_of(listen); }
+bool Config::loopback_only() const {
+  return net::is_loopback(listen) && net::is_loopback(edge);
+}
+std::string Config::edge_port() const {
+  return port_of(edge);
+}
+std::string Config::listen_port() const {
+  return port_of(listen);
+}
 
 std::string default_data_dir() {
   if (geteuid() == 0) return "/var/lib/savia";
@@ -166,7 +188,8 @@ Result<Config> load_config(const std::map<std::string, std::string>& flags, cons
   }
   if (c.tls_cert.empty() != c.tls_key.empty()) return Error::invalid("tls-cert and tls-key go together: give both or none");
   if (!c.loopback_only() && c.tls_cert.empty()) {
-    return Error::invalid("listening beyond loopback needs TLS: give --tls-cert and --tls-key, or listen on 127.0.0.1 (" + c.listen + ", " + c.edge + ")");
+    return Error::invalid("listening beyond loopback needs TLS: give --tls-cert and --tls-key, or listen on 127.0.0.1 (" +
+                          c.listen + ", " + c.edge + ")");
   }
   if (!c.loopback_only() && c.auth == AuthMode::kOpen) return Error::invalid("--auth open is for loopback only: use verify");
   return c;

@@ -1,3 +1,5 @@
 #include "server/command_line.h"
 
-int main(int argc, char** argv) { return savia::server::run_command_line(argc, argv); }
+int main(int argc, char** argv) {
+  return savia::server::run_command_line(argc, argv);
+}

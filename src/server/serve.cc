@@ -84,7 +84,8 @@ int keys(const Config& config, const std::string& verb, const std::string& argum
   if (!list.ok()) return fail(out, list.error());
   if (out.json()) {
     Value all = Value::list();
-    for (const aws::AccessKey& k : *list) all.push(Value().set("AccessKeyId", k.id).set("Account", k.account).set("Created", format_iso8601_s(k.created_ms)));
+    for (const aws::AccessKey& k : *list)
+      all.push(Value().set("AccessKeyId", k.id).set("Account", k.account).set("Created", format_iso8601_s(k.created_ms)));
     out.print_json(Value().set("keys", std::move(all)));
     return 0;
   }
@@ -103,11 +104,17 @@ int runtime_list(const Config& config, cli::Output& out) {
   runtimes.scan_async([] {});
   std::vector<std::vector<std::string>> rows;
   Value all = Value::list();
-  for (const char* id : {"nodejs24.x", "nodejs22.x", "nodejs20.x", "nodejs18.x", "python3.14", "python3.13", "python3.12", "python3.11", "python3.10", "python3.9",
-                         "provided.al2023", "provided.al2"}) {
+  for (const char* id : {"nodejs24.x", "nodejs22.x", "nodejs20.x", "nodejs18.x", "python3.14", "python3.13", "python3.12",
+                         "python3.11", "python3.10", "python3.9", "provided.al2023", "provided.al2"}) {
     lambda::RuntimeStatus s = runtimes.status(id);
-    all.push(Value().set("runtime", id).set("installed", s.installed).set("version", s.version).set("path", s.path).set("install", s.install_command));
-    rows.push_back({id, s.installed ? out.paint(cli::Style::kGood, out.say("installed")) : out.say("missing"), s.installed ? s.version + "  " + s.path : s.install_command});
+    all.push(Value()
+                 .set("runtime", id)
+                 .set("installed", s.installed)
+                 .set("version", s.version)
+                 .set("path", s.path)
+                 .set("install", s.install_command));
+    rows.push_back({id, s.installed ? out.paint(cli::Style::kGood, out.say("installed")) : out.say("missing"),
+                    s.installed ? s.version + "  " + s.path : s.install_command});
   }
   if (out.json()) {
     out.print_json(Value().set("runtimes", std::move(all)));

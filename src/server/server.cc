@@ -16,7 +16,6 @@
 #include "aws/credentials/keys.h"
 #include "aws/front.h"
 #include "aws/model.h"
-#include "aws/model.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"

@@ -20,7 +20,7 @@ class Server {
  public:
   static Result<std::unique_ptr<Server>> start(const Config& config);
   virtual ~Server() = default;
-  virtual void run() = 0;   // until SIGTERM or SIGINT; then drains and returns
+  virtual void run() = 0;  // until SIGTERM or SIGINT; then drains and returns
   // For what people read when it is ready.
   virtual int64_t ready_us() const = 0;  // from the start of the process to listening
 };

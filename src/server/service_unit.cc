@@ -24,7 +24,8 @@ std::string quoted(const std::string& s) {
   return out + "\"";
 }
 
-std::string unit_text(const std::string& program, const std::map<std::string, std::string>& flags, const std::string& data_dir) {
+std::string unit_text(const std::string& program, const std::map<std::string, std::string>& flags,
+                      const std::string& data_dir) {
   std::string command = quoted(program) + " serve";
   for (const auto& [flag, value] : flags) {
     if (flag != "data") command += " --" + flag + " " + quoted(value);
@@ -36,7 +37,9 @@ std::string unit_text(const std::string& program, const std::map<std::string, st
          "Wants=network-online.target\n"
          "\n"
          "[Service]\n"
-         "ExecStart=" + command + "\n"
+         "ExecStart=" +
+         command +
+         "\n"
          "Restart=always\n"
          "RestartSec=1\n"
          "# Requests in flight are answered before the end.\n"

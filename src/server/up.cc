@@ -21,7 +21,9 @@ namespace {
 constexpr int64_t kStartTimeoutUs = 10'000'000;
 
 volatile sig_atomic_t g_interrupted = 0;
-void on_interrupt(int) { g_interrupted = 1; }
+void on_interrupt(int) {
+  g_interrupted = 1;
+}
 
 void catch_interrupts() {
   struct sigaction action {};
@@ -93,18 +95,21 @@ std::string log_end(const std::string& path) {
   return text->substr(from);
 }
 
-Result<void> ensure_server(ServerProcess& server, const Config& config, const UpOptions& options, cli::Session& session, cli::Output& out) {
+Result<void> ensure_server(ServerProcess& server, const Config& config, const UpOptions& options, cli::Session& session,
+                           cli::Output& out) {
   if (session.get_json("/_savia/health").ok()) return {};
   int64_t start = real_clock().monotonic_us();
   TRY(server.start(config, options));
   for (;;) {
     auto health = session.get_json("/_savia/health");
     if (health.ok()) {
-      out.end(cli::Style::kGood, out.say("server  http://{0}", {config.listen}), out.say("ready in {0}, data in {1}", {cli::human_ms(real_clock().monotonic_us() - start), config.data_dir}));
+      out.end(cli::Style::kGood, out.say("server  http://{0}", {config.listen}),
+              out.say("ready in {0}, data in {1}", {cli::human_ms(real_clock().monotonic_us() - start), config.data_dir}));
       return {};
     }
     if (!server.running()) return Error::internal(out.say("the server did not start:") + "\n" + log_end(server.log_path()));
-    if (real_clock().monotonic_us() - start > kStartTimeoutUs) return Error::unavailable(out.say("the server does not answer; its log is {0}", {server.log_path()}));
+    if (real_clock().monotonic_us() - start > kStartTimeoutUs)
+      return Error::unavailable(out.say("the server does not answer; its log is {0}", {server.log_path()}));
     usleep(2000);
   }
 }
@@ -117,7 +122,8 @@ void say_what_next(const cli::DeployReport& report, const cli::SessionOptions& s
   }
   if (!report.apis.empty()) {
     out.line("  savia logs " + report.apis.front().function + " -f");
-    out.line("  aws --endpoint-url " + session.endpoint + " lambda list-functions   # " + out.say("keys: eval \"$(savia env)\""));
+    out.line("  aws --endpoint-url " + session.endpoint + " lambda list-functions   # " +
+             out.say("keys: eval \"$(savia env)\""));
   }
 }
 
@@ -139,7 +145,8 @@ std::vector<std::string> concerned(const cli::Workspace& w, const std::vector<si
   return {names.begin(), names.end()};
 }
 
-int watch_and_deploy(const cli::Workspace& workspace, const UpOptions& options, const std::set<std::string>& chosen, cli::Session& session, cli::Output& out) {
+int watch_and_deploy(const cli::Workspace& workspace, const UpOptions& options, const std::set<std::string>& chosen,
+                     cli::Session& session, cli::Output& out) {
   std::vector<std::string> dirs;
   for (const cli::WorkspaceApi& api : workspace.apis) dirs.push_back(api.path);
   for (const cli::WorkspaceLayer& layer : workspace.layers) dirs.push_back(layer.path);
@@ -173,7 +180,9 @@ int up(UpOptions options, const cli::SessionOptions& session_options, cli::Outpu
   if (!workspace.ok()) return cli::fail_with(out, workspace.error(), session_options.endpoint);
   // The workspace's language speaks where the person named none.
   bool named = !options.lang_flag.empty() || std::getenv("SAVIA_LANG") != nullptr;
-  cli::Lang lang = !named && workspace->language == "es" ? cli::Lang::kSpanish : !named && workspace->language == "en" ? cli::Lang::kEnglish : out.lang();
+  cli::Lang lang = !named && workspace->language == "es"   ? cli::Lang::kSpanish
+                   : !named && workspace->language == "en" ? cli::Lang::kEnglish
+                                                           : out.lang();
   cli::Output speak(lang, out.json());
 
   auto session = cli::Session::create(session_options);
@@ -189,7 +198,8 @@ int up(UpOptions options, const cli::SessionOptions& session_options, cli::Outpu
       auto status = session->get_json("/_savia/runtimes/" + runtime);
       if (!status.ok() || status->bool_or("installed", true) || !status->bool_or("known", false)) return {};
       speak.begin(speak.say("runtime {0}", {runtime}));
-      if (runtime_install(config, runtime, speak) != 0) return Error::unavailable(speak.say("runtime {0} could not be installed", {runtime}));
+      if (runtime_install(config, runtime, speak) != 0)
+        return Error::unavailable(speak.say("runtime {0} could not be installed", {runtime}));
       TRY(session->post_json("/_savia/runtimes/rescan", Value::object()));
       return {};
     };
@@ -201,7 +211,8 @@ int up(UpOptions options, const cli::SessionOptions& session_options, cli::Outpu
   speak.line();
   speak.line(speak.paint(cli::Style::kGood, report->changed ? speak.say("deployed in {0}", {cli::human_ms(report->us)})
                                                             : speak.say("nothing changed ({0})", {cli::human_ms(report->us)})));
-  int status = std::any_of(report->apis.begin(), report->apis.end(), [](const cli::DeployedApi& a) { return a.status >= 500; }) ? 1 : 0;
+  int status =
+      std::any_of(report->apis.begin(), report->apis.end(), [](const cli::DeployedApi& a) { return a.status >= 500; }) ? 1 : 0;
   if (options.watch) {
     std::set<std::string> chosen(options.deploy.apis.begin(), options.deploy.apis.end());
     status = watch_and_deploy(*workspace, options, chosen, *session, speak);

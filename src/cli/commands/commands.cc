@@ -76,7 +76,8 @@ Result<std::string> function_named(Session& s, Output& out, const std::string& n
 
 int fail_with(Output& out, const Error& error, const std::string& endpoint) {
   if (error.kind() == ErrorKind::kUnavailable && error.message().find("connect") != std::string::npos) {
-    out.error(out.say("no server answers at {0}", {endpoint}), out.say("start one with `savia serve`, or `savia up` in a workspace"));
+    out.error(out.say("no server answers at {0}", {endpoint}),
+              out.say("start one with `savia serve`, or `savia up` in a workspace"));
   } else {
     out.error(error.message());
   }
@@ -91,7 +92,8 @@ int cmd_status(Session& session, Output& out) {
     return 0;
   }
   std::vector<std::vector<std::string>> rows;
-  for (const char* key : {"status", "version", "account", "auth", "listen", "edge", "data", "uptime_s", "functions", "environments", "sandbox"}) {
+  for (const char* key :
+       {"status", "version", "account", "auth", "listen", "edge", "data", "uptime_s", "functions", "environments", "sandbox"}) {
     const Value* v = health->find(key);
     if (v == nullptr || v->is_null()) continue;
     rows.push_back({key, v->is_string() ? v->as_string() : to_json(*v)});
@@ -168,9 +170,13 @@ int cmd_logs(Session& session, Output& out, const LogsOptions& options) {
       std::string message = e.str_or("message", "");
       while (!message.empty() && (message.back() == '\n' || message.back() == '\r')) message.pop_back();
       bool bad = message.find("\tERROR\t") != std::string::npos || message.find("Task timed out") != std::string::npos;
-      bool frame = message.starts_with("START ") || message.starts_with("END ") || message.starts_with("REPORT ") || message.starts_with("INIT_");
+      bool frame = message.starts_with("START ") || message.starts_with("END ") || message.starts_with("REPORT ") ||
+                   message.starts_with("INIT_");
       out.line(out.paint(Style::kDim, format_iso8601_ms(at).substr(11, 12)) + " " +
-               out.paint(bad ? Style::kBad : frame ? Style::kDim : Style::kPlain, message));
+               out.paint(bad     ? Style::kBad
+                         : frame ? Style::kDim
+                                 : Style::kPlain,
+                         message));
     }
     seen = std::move(at_newest);
     if (!options.follow) return 0;
@@ -192,7 +198,9 @@ int cmd_invoke(Session& session, Output& out, const InvokeOptions& options) {
   auto function = function_named(session, out, options.name);
   if (!function.ok()) return fail_with(out, function.error(), session.options().endpoint);
   Value input;
-  input.set("FunctionName", *function).set("Payload", Blob{payload}).set("InvocationType", options.event ? "Event" : "RequestResponse");
+  input.set("FunctionName", *function)
+      .set("Payload", Blob{payload})
+      .set("InvocationType", options.event ? "Event" : "RequestResponse");
   if (options.log && !options.event) input.set("LogType", "Tail");
   int64_t start = real_clock().monotonic_us();
   aws::Outcome answer = session.call("lambda", "Invoke", input, session.options().region);
@@ -207,12 +215,16 @@ int cmd_invoke(Session& session, Output& out, const InvokeOptions& options) {
   }
   if (out.json()) {
     auto parsed = parse_json(body);
-    out.print_json(Value().set("function", *function).set("error", error.empty() ? Value() : Value(error))
-                       .set("payload", parsed.ok() ? *parsed : Value(body)).set("ms", static_cast<double>(took) / 1000));
+    out.print_json(Value()
+                       .set("function", *function)
+                       .set("error", error.empty() ? Value() : Value(error))
+                       .set("payload", parsed.ok() ? *parsed : Value(body))
+                       .set("ms", static_cast<double>(took) / 1000));
   } else {
     auto parsed = parse_json(body);
     out.line(parsed.ok() ? to_json_pretty(*parsed, 2) : body);
-    out.note(out.paint(error.empty() ? Style::kGood : Style::kBad, error.empty() ? "ok" : error) + "  " + *function + "  " + human_ms(took));
+    out.note(out.paint(error.empty() ? Style::kGood : Style::kBad, error.empty() ? "ok" : error) + "  " + *function + "  " +
+             human_ms(took));
   }
   return error.empty() ? 0 : 1;
 }
@@ -237,7 +249,8 @@ int cmd_env(const SessionOptions& options, Output& out) {
     out.print_json(v);
     return 0;
   }
-  for (const auto& [name, value] : kVariables) out.line(std::string("export ") + name + "='" + replace_all(value, "'", "'\\''") + "'");
+  for (const auto& [name, value] : kVariables)
+    out.line(std::string("export ") + name + "='" + replace_all(value, "'", "'\\''") + "'");
   out.note(out.say("# in a shell: eval \"$(savia env)\""));
   return 0;
 }

@@ -24,7 +24,8 @@ class HttpSession final : public Session {
 
   const SessionOptions& options() const override { return options_; }
 
-  aws::Outcome call(std::string_view service, std::string_view operation, const Value& input, std::string_view region) override {
+  aws::Outcome call(std::string_view service, std::string_view operation, const Value& input,
+                    std::string_view region) override {
     if (!client_) {
       aws::ClientOptions o;
       o.endpoint = options_.endpoint;
@@ -34,7 +35,8 @@ class HttpSession final : public Session {
     }
     client_->set_region(std::string(region));
     aws::Outcome out = client_->call(service, operation, input);
-    if (!out.ok() && out.error().code == "Unreachable") return aws::Fault("ConnectionFailed", "cannot connect to " + options_.endpoint, 503);
+    if (!out.ok() && out.error().code == "Unreachable")
+      return aws::Fault("ConnectionFailed", "cannot connect to " + options_.endpoint, 503);
     return out;
   }
 
@@ -106,6 +108,8 @@ SessionOptions complete(SessionOptions o) {
   return o;
 }
 
-std::unique_ptr<Session> Session::create(SessionOptions options) { return std::make_unique<HttpSession>(std::move(options)); }
+std::unique_ptr<Session> Session::create(SessionOptions options) {
+  return std::make_unique<HttpSession>(std::move(options));
+}
 
 }  // namespace savia::cli

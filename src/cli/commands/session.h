@@ -38,7 +38,7 @@ int fail_with(Output& out, const Error& error, const std::string& endpoint);
 int cmd_status(Session& session, Output& out);
 int cmd_ps(Session& session, Output& out);
 struct LogsOptions {
-  std::string name;   // function, API of a workspace, or log group beginning with '/'
+  std::string name;  // function, API of a workspace, or log group beginning with '/'
   bool follow = false;
   std::string since = "10m";  // "30s", "5m", "2h", "1d" or an ISO time
   std::string filter;         // CloudWatch Logs filter pattern

@@ -14,7 +14,8 @@ class Cloud {
  public:
   virtual ~Cloud() = default;
   // "lambda", "CreateFunction", input shaped by the model.
-  virtual aws::Outcome call(std::string_view service, std::string_view operation, const Value& input, std::string_view region) = 0;
+  virtual aws::Outcome call(std::string_view service, std::string_view operation, const Value& input,
+                            std::string_view region) = 0;
   // A request to the users' APIs, through the edge. Answers the status, or an error when nothing answered.
   virtual Result<int> get(const std::string& host, const std::string& path) = 0;
   virtual std::string edge_port() = 0;  // "8080"

@@ -29,10 +29,17 @@ Value DeployReport::json() const {
   for (const DeployedApi& a : apis) {
     Value v;
     v.set("api", a.api).set("function", a.function).set("url", a.url).set("changed", a.changed);
-    if (a.status != 0) v.set("status", a.status).set("cold_ms", static_cast<double>(a.cold_us) / 1000).set("warm_ms", static_cast<double>(a.warm_us) / 1000);
+    if (a.status != 0)
+      v.set("status", a.status)
+          .set("cold_ms", static_cast<double>(a.cold_us) / 1000)
+          .set("warm_ms", static_cast<double>(a.warm_us) / 1000);
     list.push(std::move(v));
   }
-  return Value().set("layers", std::move(layer_map)).set("apis", std::move(list)).set("changed", changed).set("ms", static_cast<double>(us) / 1000);
+  return Value()
+      .set("layers", std::move(layer_map))
+      .set("apis", std::move(list))
+      .set("changed", changed)
+      .set("ms", static_cast<double>(us) / 1000);
 }
 
 Result<Value> Deployer::call(const ServiceConfig& s, std::string_view service, std::string_view operation, const Value& input) {
@@ -62,7 +69,8 @@ Result<bool> Deployer::tell_findings(const std::vector<Finding>& findings, bool 
   return !errors;
 }
 
-Result<ServiceConfig> Deployer::load(const WorkspaceApi& api, const DeployOptions& options, const std::map<std::string, int64_t>& layers) {
+Result<ServiceConfig> Deployer::load(const WorkspaceApi& api, const DeployOptions& options,
+                                     const std::map<std::string, int64_t>& layers) {
   auto file = api.config.find(options.environment);
   if (file == api.config.end()) {
     return Error::invalid(out_.say("{0} has no configuration for the environment {1}", {api.name, options.environment}));
@@ -133,16 +141,22 @@ Result<void> Deployer::deploy_api(const Loaded& loaded, const DeployOptions& opt
   if (service.uses_rest()) deployed.url = TRY(deploy_rest_api(service, deployed.changed));
   if (service.uses_http_api()) deployed.url = TRY(deploy_http_api(service, deployed.changed));
   int64_t took = real_clock().monotonic_us() - start;
-  detail += deployed.changed ? human_bytes(static_cast<int64_t>(package.zip.size())) + ", " + human_ms(took) : out_.say("unchanged");
+  detail +=
+      deployed.changed ? human_bytes(static_cast<int64_t>(package.zip.size())) + ", " + human_ms(took) : out_.say("unchanged");
   std::string line = out_.say("lambda {0}", {deployed.function});
   if (!deployed.url.empty()) {
     check(*loaded.api, deployed);
     line += "  → " + deployed.url + loaded.api->check;
-    if (deployed.status != 0) line += "  " + out_.paint(deployed.status < 400 ? Style::kGood : Style::kBad, std::to_string(deployed.status)) + " " + out_.say("in {0}", {human_ms(deployed.warm_us)});
+    if (deployed.status != 0)
+      line += "  " + out_.paint(deployed.status < 400 ? Style::kGood : Style::kBad, std::to_string(deployed.status)) + " " +
+              out_.say("in {0}", {human_ms(deployed.warm_us)});
   }
-  Style mark = deployed.status >= 500 || (deployed.status == 0 && !deployed.url.empty()) ? Style::kBad : deployed.changed ? Style::kGood : Style::kPlain;
+  Style mark = deployed.status >= 500 || (deployed.status == 0 && !deployed.url.empty()) ? Style::kBad
+               : deployed.changed                                                        ? Style::kGood
+                                                                                         : Style::kPlain;
   out_.end(mark, line, detail);
-  if (mark == Style::kBad) out_.warn(out_.say("{0} does not answer well: look at `savia logs {1}`", {loaded.api->name, deployed.function}));
+  if (mark == Style::kBad)
+    out_.warn(out_.say("{0} does not answer well: look at `savia logs {1}`", {loaded.api->name, deployed.function}));
   report.changed = report.changed || deployed.changed;
   report.apis.push_back(std::move(deployed));
   return {};

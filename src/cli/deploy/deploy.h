@@ -22,11 +22,11 @@ namespace savia::cli {
 struct DeployOptions {
   std::vector<std::string> apis;  // empty: all
   std::string environment = "dev";
-  std::string stage;              // empty: what the file says, else the environment's name
+  std::string stage;  // empty: what the file says, else the environment's name
   std::string region;
   std::map<std::string, std::string> params;   // --param name=value, over the workspace's
   std::map<std::string, std::string> options;  // --opt name=value, for ${opt:…}
-  bool strict = false;            // findings of any level forbid the deploy
+  bool strict = false;                         // findings of any level forbid the deploy
   // Called with each runtime that functions need, before they are created; `savia up` installs what is missing.
   std::function<Result<void>(const std::string& runtime)> ensure_runtime;
 };
@@ -34,7 +34,7 @@ struct DeployOptions {
 struct DeployedApi {
   std::string api, function, url;
   bool changed = false;
-  int status = 0;       // of the check through the edge; 0: not asked
+  int status = 0;  // of the check through the edge; 0: not asked
   int64_t cold_us = 0, warm_us = 0;
 };
 
@@ -58,17 +58,19 @@ class Deployer {
     ServiceConfig config;
   };
   Result<std::string> account();
-  Result<ServiceConfig> load(const WorkspaceApi& api, const DeployOptions& options, const std::map<std::string, int64_t>& layers);
+  Result<ServiceConfig> load(const WorkspaceApi& api, const DeployOptions& options,
+                             const std::map<std::string, int64_t>& layers);
   Result<bool> tell_findings(const std::vector<Finding>& findings, bool strict);  // false: do not go on
   Result<std::map<std::string, int64_t>> newest_layers(const std::vector<std::string>& names, const std::string& region);
 
   // layers.cc
   Result<int64_t> deploy_layer(const WorkspaceLayer& layer, const std::string& region, DeployReport& report);
   // functions.cc
-  Result<bool> deploy_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip, const std::string& sha256);
-  Result<bool> create_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip);
-  Result<bool> update_function(const ServiceConfig& service, const FunctionConfig& fn, const Value& current, const std::string& zip,
+  Result<bool> deploy_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip,
                                const std::string& sha256);
+  Result<bool> create_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip);
+  Result<bool> update_function(const ServiceConfig& service, const FunctionConfig& fn, const Value& current,
+                               const std::string& zip, const std::string& sha256);
   Result<void> wait_until_ready(const ServiceConfig& service, const std::string& function);
   Result<void> ensure_log_group(const ServiceConfig& service, const FunctionConfig& fn);
   Result<void> allow_api(const ServiceConfig& service, const FunctionConfig& fn, const std::string& api_id);

@@ -17,8 +17,8 @@ Value configuration_of(const ServiceConfig& service, const FunctionConfig& fn) {
   v.set("MemorySize", fn.memory_mib);
   v.set("Timeout", fn.timeout_s);
   v.set("Description", fn.description);
-  v.set("Role", service.role.empty() ? "arn:aws:iam::" + service.account + ":role/" + service.service + "-" + service.stage + "-" +
-                                           service.region + "-lambdaRole"
+  v.set("Role", service.role.empty() ? "arn:aws:iam::" + service.account + ":role/" + service.service + "-" + service.stage +
+                                           "-" + service.region + "-lambdaRole"
                                      : service.role);
   v.set("EphemeralStorage", Value().set("Size", fn.ephemeral_mib));
   Value variables = Value::object();
@@ -47,7 +47,8 @@ bool same_configuration(const Value& current, const Value& wanted) {
     if (current.num_or(key, -1) != wanted.num_or(key, -2)) return false;
   }
   const Value* storage = current.object_at("EphemeralStorage");
-  if (storage != nullptr && storage->num_or("Size", 512) != wanted.object_at("EphemeralStorage")->num_or("Size", 512)) return false;
+  if (storage != nullptr && storage->num_or("Size", 512) != wanted.object_at("EphemeralStorage")->num_or("Size", 512))
+    return false;
   const Value* environment = current.object_at("Environment");
   const Value* variables = environment != nullptr ? environment->object_at("Variables") : nullptr;
   Value have = variables != nullptr ? *variables : Value::object();
@@ -64,10 +65,13 @@ Result<void> Deployer::wait_until_ready(const ServiceConfig& service, const std:
     std::string state = now.str_or("State", "Active");
     std::string update = now.str_or("LastUpdateStatus", "Successful");
     if (state == "Failed" || update == "Failed") {
-      return Error::invalid(function + ": " + now.str_or("LastUpdateStatusReason", now.str_or("StateReason", "the function could not be made ready")));
+      return Error::invalid(
+          function + ": " +
+          now.str_or("LastUpdateStatusReason", now.str_or("StateReason", "the function could not be made ready")));
     }
     if (state != "Pending" && update != "InProgress") return {};
-    if (real_clock().monotonic_us() > give_up) return Error::unavailable(out_.say("function {0} is still {1}", {function, state}));
+    if (real_clock().monotonic_us() > give_up)
+      return Error::unavailable(out_.say("function {0} is still {1}", {function, state}));
     usleep(kReadyPollUs);
   }
 }
@@ -75,8 +79,10 @@ Result<void> Deployer::wait_until_ready(const ServiceConfig& service, const std:
 Result<void> Deployer::ensure_log_group(const ServiceConfig& service, const FunctionConfig& fn) {
   Value group = Value().set("logGroupName", "/aws/lambda/" + fn.name);
   auto made = cloud_.call("logs", "CreateLogGroup", group, service.region);
-  if (!made.ok() && made.error().code != "ResourceAlreadyExistsException") return error_of(made.error(), "logs", "CreateLogGroup");
-  if (service.log_retention_days) TRY(call(service, "logs", "PutRetentionPolicy", group.set("retentionInDays", *service.log_retention_days)));
+  if (!made.ok() && made.error().code != "ResourceAlreadyExistsException")
+    return error_of(made.error(), "logs", "CreateLogGroup");
+  if (service.log_retention_days)
+    TRY(call(service, "logs", "PutRetentionPolicy", group.set("retentionInDays", *service.log_retention_days)));
   return {};
 }
 
@@ -95,8 +101,8 @@ Result<bool> Deployer::create_function(const ServiceConfig& service, const Funct
   return true;
 }
 
-Result<bool> Deployer::update_function(const ServiceConfig& service, const FunctionConfig& fn, const Value& current, const std::string& zip,
-                                       const std::string& sha256) {
+Result<bool> Deployer::update_function(const ServiceConfig& service, const FunctionConfig& fn, const Value& current,
+                                       const std::string& zip, const std::string& sha256) {
   bool changed = false;
   if (current.str_or("CodeSha256", "") != sha256) {
     TRY(call(service, "lambda", "UpdateFunctionCode", Value().set("FunctionName", fn.name).set("ZipFile", Blob{zip})));
@@ -112,7 +118,8 @@ Result<bool> Deployer::update_function(const ServiceConfig& service, const Funct
   return changed;
 }
 
-Result<bool> Deployer::deploy_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip, const std::string& sha256) {
+Result<bool> Deployer::deploy_function(const ServiceConfig& service, const FunctionConfig& fn, const std::string& zip,
+                                       const std::string& sha256) {
   TRY(ensure_log_group(service, fn));
   auto found = cloud_.call("lambda", "GetFunction", Value().set("FunctionName", fn.name), service.region);
   bool changed = false;

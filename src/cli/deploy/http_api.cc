@@ -28,7 +28,8 @@ bool same_cors(const Value* have, const Value& wanted) {
     Value empty = Value::list();
     if (!((a != nullptr ? *a : empty) == (b != nullptr ? *b : empty))) return false;
   }
-  return have->num_or("MaxAge", -1) == wanted.num_or("MaxAge", -1) && have->bool_or("AllowCredentials", false) == wanted.bool_or("AllowCredentials", false);
+  return have->num_or("MaxAge", -1) == wanted.num_or("MaxAge", -1) &&
+         have->bool_or("AllowCredentials", false) == wanted.bool_or("AllowCredentials", false);
 }
 
 }  // namespace
@@ -49,7 +50,8 @@ Result<std::string> Deployer::deploy_http_api(const ServiceConfig& service, bool
 
   Value api;
   for (Value& candidate : TRY(all("GetApis", Value::object()))) {
-    if (candidate.str_or("Name", "") == service.http_api_name && candidate.str_or("ProtocolType", "") == "HTTP") api = std::move(candidate);
+    if (candidate.str_or("Name", "") == service.http_api_name && candidate.str_or("ProtocolType", "") == "HTTP")
+      api = std::move(candidate);
   }
   Value cors = service.http_cors ? cors_of(*service.http_cors) : Value();
   if (api.is_null()) {
@@ -58,7 +60,8 @@ Result<std::string> Deployer::deploy_http_api(const ServiceConfig& service, bool
     api = TRY(call(service, "apigatewayv2", "CreateApi", input));
     changed = true;
   } else if (!cors.is_null() && !same_cors(api.object_at("CorsConfiguration"), cors)) {
-    TRY(call(service, "apigatewayv2", "UpdateApi", Value().set("ApiId", api.str_or("ApiId", "")).set("CorsConfiguration", cors)));
+    TRY(call(service, "apigatewayv2", "UpdateApi",
+             Value().set("ApiId", api.str_or("ApiId", "")).set("CorsConfiguration", cors)));
     changed = true;
   } else if (cors.is_null() && api.has("CorsConfiguration")) {
     TRY(call(service, "apigatewayv2", "DeleteCorsConfiguration", Value().set("ApiId", api.str_or("ApiId", ""))));
@@ -69,7 +72,8 @@ Result<std::string> Deployer::deploy_http_api(const ServiceConfig& service, bool
   // One integration a function.
   std::map<std::string, std::string> integrations;  // function ARN -> integration id
   for (const Value& i : TRY(all("GetIntegrations", Value().set("ApiId", id)))) {
-    if (i.str_or("PayloadFormatVersion", "1.0") == service.http_payload) integrations[i.str_or("IntegrationUri", "")] = i.str_or("IntegrationId", "");
+    if (i.str_or("PayloadFormatVersion", "1.0") == service.http_payload)
+      integrations[i.str_or("IntegrationUri", "")] = i.str_or("IntegrationId", "");
   }
   std::map<std::string, std::string> wanted;  // route key -> target
   for (const FunctionConfig& fn : service.functions) {
@@ -78,8 +82,12 @@ Result<std::string> Deployer::deploy_http_api(const ServiceConfig& service, bool
       if (e.kind != HttpEvent::Kind::kHttpApi) continue;
       if (!integrations.contains(arn)) {
         Value made = TRY(call(service, "apigatewayv2", "CreateIntegration",
-                              Value().set("ApiId", id).set("IntegrationType", "AWS_PROXY").set("IntegrationUri", arn)
-                                  .set("PayloadFormatVersion", service.http_payload).set("TimeoutInMillis", 30000)));
+                              Value()
+                                  .set("ApiId", id)
+                                  .set("IntegrationType", "AWS_PROXY")
+                                  .set("IntegrationUri", arn)
+                                  .set("PayloadFormatVersion", service.http_payload)
+                                  .set("TimeoutInMillis", 30000)));
         integrations[arn] = made.str_or("IntegrationId", "");
         changed = true;
       }
@@ -107,9 +115,11 @@ Result<std::string> Deployer::deploy_http_api(const ServiceConfig& service, bool
   }
 
   bool staged = false;
-  for (const Value& s : TRY(all("GetStages", Value().set("ApiId", id)))) staged = staged || s.str_or("StageName", "") == "$default";
+  for (const Value& s : TRY(all("GetStages", Value().set("ApiId", id))))
+    staged = staged || s.str_or("StageName", "") == "$default";
   if (!staged) {
-    TRY(call(service, "apigatewayv2", "CreateStage", Value().set("ApiId", id).set("StageName", "$default").set("AutoDeploy", true)));
+    TRY(call(service, "apigatewayv2", "CreateStage",
+             Value().set("ApiId", id).set("StageName", "$default").set("AutoDeploy", true)));
     changed = true;
   }
   for (const FunctionConfig& fn : service.functions) TRY(allow_api(service, fn, id));

@@ -12,7 +12,7 @@ struct Resource {
   std::string id, parent;
   std::map<std::string, std::string> methods;  // method -> integration URI, "MOCK" for the gateway's own answers
 };
-using Resources = std::map<std::string, Resource>;             // by path
+using Resources = std::map<std::string, Resource>;                         // by path
 using Wanted = std::map<std::string, std::map<std::string, std::string>>;  // path -> method -> URI or "MOCK"
 
 constexpr const char* kMock = "MOCK";
@@ -57,7 +57,9 @@ Result<std::string> Deployer::deploy_rest_api(const ServiceConfig& service, bool
   bool touched = false;
   if (id.empty()) {
     Value made = TRY(call(service, "apigateway", "CreateRestApi",
-                          Value().set("name", service.rest_api_name).set("endpointConfiguration", Value().set("types", Value::list().push("EDGE")))));
+                          Value()
+                              .set("name", service.rest_api_name)
+                              .set("endpointConfiguration", Value().set("types", Value::list().push("EDGE")))));
     id = made.str_or("id", "");
     touched = true;
   }
@@ -95,7 +97,10 @@ Result<std::string> Deployer::deploy_rest_api(const ServiceConfig& service, bool
   for (const std::string& path : needed) {
     if (have.contains(path)) continue;
     Value made = TRY(call(service, "apigateway", "CreateResource",
-                          Value().set("restApiId", id).set("parentId", have[parent_path(path)].id).set("pathPart", path.substr(path.rfind('/') + 1))));
+                          Value()
+                              .set("restApiId", id)
+                              .set("parentId", have[parent_path(path)].id)
+                              .set("pathPart", path.substr(path.rfind('/') + 1))));
     have[path].id = made.str_or("id", "");
     touched = true;
   }
@@ -117,16 +122,19 @@ Result<std::string> Deployer::deploy_rest_api(const ServiceConfig& service, bool
         Value values = Value::object();
         const std::pair<const char*, const char*> kCors[] = {
             {"Access-Control-Allow-Origin", "'*'"},
-            {"Access-Control-Allow-Headers", "'Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token,X-Amz-User-Agent,X-Amzn-Trace-Id'"},
+            {"Access-Control-Allow-Headers",
+             "'Content-Type,X-Amz-Date,Authorization,X-Api-Key,X-Amz-Security-Token,X-Amz-User-Agent,X-Amzn-Trace-Id'"},
             {"Access-Control-Allow-Methods", "'OPTIONS,GET,HEAD,POST,PUT,PATCH,DELETE'"}};
         for (const auto& [name, value] : kCors) {
           declared.set(std::string("method.response.header.") + name, true);
           values.set(std::string("method.response.header.") + name, value);
         }
         Value response = key;
-        TRY(call(service, "apigateway", "PutMethodResponse", response.set("statusCode", "200").set("responseParameters", declared)));
+        TRY(call(service, "apigateway", "PutMethodResponse",
+                 response.set("statusCode", "200").set("responseParameters", declared)));
         Value answer = key;
-        TRY(call(service, "apigateway", "PutIntegrationResponse", answer.set("statusCode", "200").set("responseParameters", values)));
+        TRY(call(service, "apigateway", "PutIntegrationResponse",
+                 answer.set("statusCode", "200").set("responseParameters", values)));
       } else {
         integration.set("type", "AWS_PROXY").set("integrationHttpMethod", "POST").set("uri", uri);
         TRY(call(service, "apigateway", "PutIntegration", integration));
@@ -144,7 +152,8 @@ Result<std::string> Deployer::deploy_rest_api(const ServiceConfig& service, bool
     auto keep = wanted.find(path);
     for (const auto& [method, uri] : resource.methods) {
       if (keep != wanted.end() && keep->second.contains(method)) continue;
-      TRY(call(service, "apigateway", "DeleteMethod", Value().set("restApiId", id).set("resourceId", resource.id).set("httpMethod", method)));
+      TRY(call(service, "apigateway", "DeleteMethod",
+               Value().set("restApiId", id).set("resourceId", resource.id).set("httpMethod", method)));
       touched = true;
     }
     if (path != "/" && !needed.contains(path)) {
@@ -153,7 +162,8 @@ Result<std::string> Deployer::deploy_rest_api(const ServiceConfig& service, bool
     }
   }
 
-  auto stage = cloud_.call("apigateway", "GetStage", Value().set("restApiId", id).set("stageName", service.stage), service.region);
+  auto stage =
+      cloud_.call("apigateway", "GetStage", Value().set("restApiId", id).set("stageName", service.stage), service.region);
   if (!stage.ok() && stage.error().code != "NotFoundException") return error_of(stage.error(), "apigateway", "GetStage");
   if (touched || !stage.ok()) {
     TRY(call(service, "apigateway", "CreateDeployment", Value().set("restApiId", id).set("stageName", service.stage)));

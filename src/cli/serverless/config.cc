@@ -20,7 +20,9 @@ class Reader {
   std::string say(std::string_view english, std::initializer_list<std::string> args = {}) const {
     return say_in(sources_.lang, english, args);
   }
-  void warn(const Node& at, std::string text) { out_.findings.push_back({Finding::Level::kWarning, at.place, std::move(text)}); }
+  void warn(const Node& at, std::string text) {
+    out_.findings.push_back({Finding::Level::kWarning, at.place, std::move(text)});
+  }
   void error(const Node& at, std::string text) { out_.findings.push_back({Finding::Level::kError, at.place, std::move(text)}); }
   // Warns of every key of `map` that is not in `known`.
   void unknown_keys(const Node& map, std::string_view where, std::initializer_list<std::string_view> known);
@@ -84,7 +86,8 @@ std::vector<std::string> Reader::texts(const Node* n, std::string_view what) {
     if (item.kind == Node::Kind::kScalar) {
       out.push_back(item.text());
     } else {
-      error(item, say("{0}: references to resources of a stack are not supported yet; give the value itself", {std::string(what)}));
+      error(item,
+            say("{0}: references to resources of a stack are not supported yet; give the value itself", {std::string(what)}));
     }
   }
   return out;
@@ -99,7 +102,8 @@ std::map<std::string, std::string> Reader::text_map(const Node* n, std::string_v
   }
   for (const auto& [key, item] : n->map) {
     if (item.kind != Node::Kind::kScalar) {
-      error(item, say("{0}: references to resources of a stack are not supported yet; give the value itself", {std::string(what) + "." + key}));
+      error(item, say("{0}: references to resources of a stack are not supported yet; give the value itself",
+                      {std::string(what) + "." + key}));
     } else if (item.is_null()) {
       // The framework drops such a variable without a word; the function then misses it at run time.
       error(item, say("{0} has no value: write '' if it is meant to be empty", {std::string(what) + "." + key}));
@@ -121,17 +125,20 @@ void Reader::package(const Node& p) {
 void Reader::http_api(const Node& p) {
   unknown_keys(p, "provider.httpApi", {"cors", "payload", "name", "useProviderTags"});
   out_.http_payload = text(p.find("payload"), "2.0");
-  if (out_.http_payload != "1.0" && out_.http_payload != "2.0") error(*p.find("payload"), say("provider.httpApi.payload must be '1.0' or '2.0'"));
+  if (out_.http_payload != "1.0" && out_.http_payload != "2.0")
+    error(*p.find("payload"), say("provider.httpApi.payload must be '1.0' or '2.0'"));
   if (const Node* name = p.find("name")) out_.http_api_name = text(name);
   const Node* cors = p.find("cors");
   if (cors == nullptr || cors->text() == "false") return;
   CorsConfig c;
   c.origins = {"*"};
-  c.headers = {"Content-Type", "X-Amz-Date", "Authorization", "X-Api-Key", "X-Amz-Security-Token", "X-Amz-User-Agent", "X-Amzn-Trace-Id"};
+  c.headers = {"Content-Type",         "X-Amz-Date",       "Authorization",  "X-Api-Key",
+               "X-Amz-Security-Token", "X-Amz-User-Agent", "X-Amzn-Trace-Id"};
   c.methods = kAllMethods;
   if (cors->is_map()) {
-    unknown_keys(*cors, "provider.httpApi.cors",
-                 {"allowedOrigins", "allowedHeaders", "allowedMethods", "allowCredentials", "exposedResponseHeaders", "maxAge"});
+    unknown_keys(
+        *cors, "provider.httpApi.cors",
+        {"allowedOrigins", "allowedHeaders", "allowedMethods", "allowCredentials", "exposedResponseHeaders", "maxAge"});
     if (const Node* n = cors->find("allowedOrigins")) c.origins = texts(n, "allowedOrigins");
     if (const Node* n = cors->find("allowedHeaders")) c.headers = texts(n, "allowedHeaders");
     if (const Node* n = cors->find("allowedMethods")) c.methods = texts(n, "allowedMethods");
@@ -144,10 +151,33 @@ void Reader::http_api(const Node& p) {
 
 void Reader::provider(const Node& p) {
   unknown_keys(p, "provider",
-               {"name", "runtime", "stage", "region", "memorySize", "timeout", "environment", "layers", "tags", "stackTags", "apiName", "httpApi",
-                "logRetentionInDays", "role", "iam", "architecture", "versionFunctions", "deploymentMethod", "lambdaHashingVersion", "stackName",
-                "deploymentBucket", "endpointType", "profile", "ephemeralStorageSize", "disableRollback"});
-  if (std::string name = text(p.find("name"), "aws"); name != "aws") error(*p.find("name"), say("provider.name must be aws, not {0}", {name}));
+               {"name",
+                "runtime",
+                "stage",
+                "region",
+                "memorySize",
+                "timeout",
+                "environment",
+                "layers",
+                "tags",
+                "stackTags",
+                "apiName",
+                "httpApi",
+                "logRetentionInDays",
+                "role",
+                "iam",
+                "architecture",
+                "versionFunctions",
+                "deploymentMethod",
+                "lambdaHashingVersion",
+                "stackName",
+                "deploymentBucket",
+                "endpointType",
+                "profile",
+                "ephemeralStorageSize",
+                "disableRollback"});
+  if (std::string name = text(p.find("name"), "aws"); name != "aws")
+    error(*p.find("name"), say("provider.name must be aws, not {0}", {name}));
   defaults_.runtime = text(p.find("runtime"));
   if (auto v = number(p.find("memorySize"), "memorySize")) defaults_.memory_mib = *v;
   if (auto v = number(p.find("timeout"), "timeout")) defaults_.timeout_s = *v;
@@ -206,7 +236,8 @@ void Reader::rest_event(FunctionConfig& fn, const Node& body) {
     }
     if (const Node* integration = body.find("integration")) {
       std::string kind = to_lower(replace_all(text(integration), "_", "-"));
-      if (kind != "lambda-proxy" && kind != "aws-proxy") error(*integration, say("http.integration {0} is not supported yet", {kind}));
+      if (kind != "lambda-proxy" && kind != "aws-proxy")
+        error(*integration, say("http.integration {0} is not supported yet", {kind}));
     }
   }
   if (e.method.empty()) {
@@ -263,8 +294,8 @@ void Reader::function(const std::string& key, const Node& f) {
     return;
   }
   unknown_keys(f, "functions." + key,
-               {"handler", "name", "runtime", "description", "memorySize", "timeout", "environment", "layers", "events", "tags", "package",
-                "ephemeralStorageSize", "reservedConcurrency", "architecture", "role"});
+               {"handler", "name", "runtime", "description", "memorySize", "timeout", "environment", "layers", "events", "tags",
+                "package", "ephemeralStorageSize", "reservedConcurrency", "architecture", "role"});
   FunctionConfig fn = defaults_;
   fn.key = key;
   fn.place = f.place;
@@ -281,7 +312,8 @@ void Reader::function(const std::string& key, const Node& f) {
   for (auto& [name, value] : text_map(f.find("environment"), "environment")) fn.environment[name] = value;
   if (const Node* layers = f.find("layers")) fn.layers = texts(layers, "layers");
   for (auto& [name, value] : text_map(f.find("tags"), "tags")) fn.tags[name] = value;
-  if (const Node* p = f.find("package"); p != nullptr && p->is_map()) warn(*p, say("{0}.package: packaging per function is not supported; the service's package is used", {key}));
+  if (const Node* p = f.find("package"); p != nullptr && p->is_map())
+    warn(*p, say("{0}.package: packaging per function is not supported; the service's package is used", {key}));
   if (const Node* events = f.find("events"); events != nullptr && events->is_list()) {
     for (const Node& e : events->list) event(fn, e);
   }
@@ -294,7 +326,8 @@ void Reader::layer(const std::string& key, const Node& l) {
     return;
   }
   unknown_keys(l, "layers." + key,
-               {"path", "name", "description", "compatibleRuntimes", "compatibleArchitectures", "package", "retain", "licenseInfo", "allowedAccounts"});
+               {"path", "name", "description", "compatibleRuntimes", "compatibleArchitectures", "package", "retain",
+                "licenseInfo", "allowedAccounts"});
   LayerConfig out;
   out.key = key;
   out.path = text(l.find("path"), ".");
@@ -314,8 +347,9 @@ void Reader::run() {
     return;
   }
   unknown_keys(root_, "serverless",
-               {"service", "frameworkVersion", "provider", "functions", "layers", "package", "custom", "plugins", "useDotenv", "configValidationMode",
-                "variablesResolutionMode", "deprecationNotificationMode", "disabledDeprecations", "org", "app", "params", "console"});
+               {"service", "frameworkVersion", "provider", "functions", "layers", "package", "custom", "plugins", "useDotenv",
+                "configValidationMode", "variablesResolutionMode", "deprecationNotificationMode", "disabledDeprecations", "org",
+                "app", "params", "console"});
   const Node* service = root_.find("service");
   out_.service = service != nullptr && service->is_map() ? text(service->find("name")) : text(service);
   if (out_.service.empty()) error(root_, say("service has no name"));
@@ -353,7 +387,8 @@ bool ServiceConfig::uses_rest() const {
 
 bool ServiceConfig::uses_http_api() const {
   return std::any_of(functions.begin(), functions.end(), [](const FunctionConfig& f) {
-    return std::any_of(f.events.begin(), f.events.end(), [](const HttpEvent& e) { return e.kind == HttpEvent::Kind::kHttpApi; });
+    return std::any_of(f.events.begin(), f.events.end(),
+                       [](const HttpEvent& e) { return e.kind == HttpEvent::Kind::kHttpApi; });
   });
 }
 
@@ -369,9 +404,8 @@ Result<ServiceConfig> load_service(ConfigRequest request) {
   Node resolved = resolver.resolve_all();
   out.findings = resolver.findings();
   Reader(resolved, request.sources, out).run();
-  std::stable_sort(out.findings.begin(), out.findings.end(), [](const Finding& a, const Finding& b) {
-    return a.place.line < b.place.line;
-  });
+  std::stable_sort(out.findings.begin(), out.findings.end(),
+                   [](const Finding& a, const Finding& b) { return a.place.line < b.place.line; });
   return out;
 }
 

@@ -71,8 +71,8 @@ struct ServiceConfig {
 };
 
 struct ConfigRequest {
-  std::string path;   // of the serverless.yaml
-  std::string shown;  // its name in messages
+  std::string path;         // of the serverless.yaml
+  std::string shown;        // its name in messages
   VariableSources sources;  // base_dir is set from path
 };
 

@@ -44,7 +44,8 @@ TEST_F(Variables, Sources) {
   EXPECT_EQ(one("${env:SET}"), "from env");
   EXPECT_EQ(one("${env:UNSET, ''}"), "");
   EXPECT_EQ(one("${aws:accountId}"), "000000000000");
-  EXPECT_EQ(one("arn:aws:lambda:${aws:region}:${aws:accountId}:layer:x:${param:mysqlLayer}"), "arn:aws:lambda:us-east-1:000000000000:layer:x:7");
+  EXPECT_EQ(one("arn:aws:lambda:${aws:region}:${aws:accountId}:layer:x:${param:mysqlLayer}"),
+            "arn:aws:lambda:us-east-1:000000000000:layer:x:7");
   EXPECT_EQ(one("${self:custom.${opt:stage}.name}", "custom: {qa: {name: nested}}"), "nested");
   EXPECT_EQ(one("${self:custom.${opt:none, self:custom.other}}", "custom: {other: key, key: deep}"), "deep");
   EXPECT_EQ(one("${self:a.b}", "a: ${self:c}\nc: {b: through}"), "through");
@@ -139,7 +140,8 @@ TEST(Config, NamesAsTheFramework) {
 }
 
 TEST(Config, WhatIsNotKnownIsListedWithItsPlace) {
-  ServiceConfig c = load(std::string(kService) + "      - schedule: rate(1 hour)\nplugins:\n  - serverless-offline\nresources: {}\n");
+  ServiceConfig c =
+      load(std::string(kService) + "      - schedule: rate(1 hour)\nplugins:\n  - serverless-offline\nresources: {}\n");
   ASSERT_EQ(c.findings.size(), 3U);
   EXPECT_EQ(c.findings[0].place.line, 17);
   EXPECT_NE(c.findings[0].message.find("schedule"), std::string::npos);
@@ -172,7 +174,8 @@ TEST(Package, SameFilesSameBytes) {
     ASSERT_TRUE(os::write_file_atomic(dir->path() + f, "x").ok());
   }
   ASSERT_TRUE(os::write_file_atomic(dir->path() + "/package-lock.json",
-                                    R"({"packages":{"":{},"node_modules/dev":{"dev":true},"node_modules/prod":{}}})").ok());
+                                    R"({"packages":{"":{},"node_modules/dev":{"dev":true},"node_modules/prod":{}}})")
+                  .ok());
   PackageRequest r;
   r.dir = dir->path();
   r.patterns = {"!serverless*.yaml"};
@@ -188,9 +191,11 @@ TEST(Workspace, ReadsTheExampleForm) {
   auto dir = os::TempDir::create();
   ASSERT_TRUE(os::make_dirs(dir->path() + "/layers/l").ok());
   ASSERT_TRUE(os::make_dirs(dir->path() + "/apis/a").ok());
-  ASSERT_TRUE(os::write_file_atomic(dir->path() + "/savia.yaml",
-                                    "name: w\nlayers:\n  l: {path: layers/l}\napis:\n  a:\n    path: apis/a\n    config: {dev: serverless.yaml}\n"
-                                    "    params: {x: layer:l, y: layer:none}\n").ok());
+  ASSERT_TRUE(os::write_file_atomic(
+                  dir->path() + "/savia.yaml",
+                  "name: w\nlayers:\n  l: {path: layers/l}\napis:\n  a:\n    path: apis/a\n    config: {dev: serverless.yaml}\n"
+                  "    params: {x: layer:l, y: layer:none}\n")
+                  .ok());
   auto w = load_workspace(dir->path(), Lang::kSpanish);
   ASSERT_TRUE(w.ok());
   EXPECT_EQ(w->apis.size(), 1U);

@@ -28,7 +28,9 @@ size_t closing(std::string_view s, size_t open) {
 }
 
 // AWS pseudo parameters inside Fn::Sub text (${AWS::Region}) are CloudFormation's, not Serverless's.
-bool is_cloudformation(std::string_view expression) { return expression.substr(0, 5) == "AWS::"; }
+bool is_cloudformation(std::string_view expression) {
+  return expression.substr(0, 5) == "AWS::";
+}
 
 std::vector<std::string_view> split_terms(std::string_view s) {
   std::vector<std::string_view> out;
@@ -77,7 +79,9 @@ const Node* child(const Node& node, std::string_view key) {
 
 }  // namespace
 
-Node VariableResolver::resolve_all() { return resolve(root_, 0); }
+Node VariableResolver::resolve_all() {
+  return resolve(root_, 0);
+}
 
 void VariableResolver::report(const Node& at, std::string message) {
   if (!reported_.insert(at.place.text() + message).second) return;
@@ -194,8 +198,8 @@ VariableResolver::Lookup VariableResolver::evaluate_term(std::string_view term, 
   return from_source(source, argument, address, at, depth);
 }
 
-VariableResolver::Lookup VariableResolver::from_source(std::string_view source, std::string_view argument, std::string_view address,
-                                                       const Node& at, int depth) {
+VariableResolver::Lookup VariableResolver::from_source(std::string_view source, std::string_view argument,
+                                                       std::string_view address, const Node& at, int depth) {
   auto text_from = [&](const std::map<std::string, std::string>& map) -> Lookup {
     auto it = map.find(std::string(address));
     if (it == map.end()) return {};
@@ -264,7 +268,8 @@ VariableResolver::Lookup VariableResolver::from_self(std::string_view address, i
   return out;
 }
 
-VariableResolver::Lookup VariableResolver::from_file(std::string_view path, std::string_view address, const Node& at, int depth) {
+VariableResolver::Lookup VariableResolver::from_file(std::string_view path, std::string_view address, const Node& at,
+                                                     int depth) {
   std::string full = !path.empty() && path[0] == '/' ? std::string(path) : sources_.base_dir + "/" + std::string(path);
   auto it = files_.find(full);
   if (it == files_.end()) {
@@ -273,7 +278,8 @@ VariableResolver::Lookup VariableResolver::from_file(std::string_view path, std:
     bool structured = full.ends_with(".yml") || full.ends_with(".yaml") || full.ends_with(".json");
     if (!structured) {
       if (full.ends_with(".js") || full.ends_with(".ts") || full.ends_with(".cjs") || full.ends_with(".mjs")) {
-        report(at, say_in(sources_.lang, "file({0}): variables from JavaScript files are not supported yet", {std::string(path)}));
+        report(at,
+               say_in(sources_.lang, "file({0}): variables from JavaScript files are not supported yet", {std::string(path)}));
         return {};
       }
       return {true, scalar(std::string(trim(*text)), at)};

@@ -21,8 +21,8 @@
 namespace savia::cli {
 
 struct VariableSources {
-  std::string base_dir;                         // folder of the serverless.yaml, for file(…)
-  std::map<std::string, std::string> options;   // --stage, --region, --…
+  std::string base_dir;                        // folder of the serverless.yaml, for file(…)
+  std::map<std::string, std::string> options;  // --stage, --region, --…
   std::map<std::string, std::string> params;
   std::string account_id;
   std::string region;  // when neither --region nor provider.region says
@@ -58,8 +58,8 @@ class VariableResolver {
   VariableSources sources_;
   std::vector<Finding> findings_;
   std::set<std::string> reported_;
-  std::vector<std::string> stack_;        // self addresses and files in progress: a repeat is a cycle
-  std::map<std::string, Node> files_;     // loaded documents by path
+  std::vector<std::string> stack_;     // self addresses and files in progress: a repeat is a cycle
+  std::map<std::string, Node> files_;  // loaded documents by path
 };
 
 }  // namespace savia::cli
