@@ -13,7 +13,7 @@ namespace savia::edge {
 namespace {
 
 constexpr std::string_view kJsonField = "Content-Type: application/json\r\n";
-constexpr int64_t kLingerMs = 2'000;
+constexpr int64_t kLingerMs = 2'000;  // reading on after a final answer, so that a reset does not destroy it
 
 void append_number(std::string& out, uint64_t n) {
   char text[20];

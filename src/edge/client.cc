@@ -17,9 +17,8 @@ using net::http1::Parse;
 
 namespace {
 
-constexpr int64_t kLingerMs = 2'000;  // reading on after a final answer, so that a reset does not destroy it
-constexpr size_t kLingerBytes = 16 * 1024 * 1024;
-constexpr size_t kTrustedLength = 1024 * 1024;  // memory reserved on the word of a Content-Length alone
+constexpr size_t kLingerBytes = 16 * 1024 * 1024;  // read and forgotten after a final answer
+constexpr size_t kTrustedLength = 1024 * 1024;     // memory reserved on the word of a Content-Length alone
 
 }  // namespace
 

@@ -4,6 +4,7 @@
 #include "base/strings.h"
 #include "edge/client.h"
 #include "edge/cors.h"
+#include "edge/response_fields.h"
 #include "edge/worker.h"
 
 namespace savia::edge {
@@ -40,30 +41,6 @@ void append_chunk(std::string& out, std::string_view bytes) {
 
 bool is_idempotent(std::string_view method) {
   return method == "GET" || method == "HEAD" || method == "OPTIONS" || method == "PUT" || method == "DELETE";
-}
-
-// REST: recorded set, see response_fields.h; written out here since parsed fields need no second check.
-bool is_remapped(Name id) {
-  switch (id) {
-    case Name::kAuthorization:
-    case Name::kConnection:
-    case Name::kContentLength:
-    case Name::kContentMd5:
-    case Name::kDate:
-    case Name::kExpect:
-    case Name::kHost:
-    case Name::kMaxForwards:
-    case Name::kProxyAuthenticate:
-    case Name::kServer:
-    case Name::kTrailer:
-    case Name::kUpgrade:
-    case Name::kUserAgent:
-    case Name::kWwwAuthenticate:
-    case Name::kXAmznRequestId:
-      return true;
-    default:
-      return false;
-  }
 }
 
 }  // namespace
@@ -221,7 +198,7 @@ void Client::upstream_head(const Head& head, const char* base) {
     }
     if (rest) {
       if (f.id == Name::kTransferEncoding || f.id == Name::kKeepAlive || f.id == Name::kProxyConnection) continue;
-      if (is_remapped(f.id)) out.append("x-amzn-Remapped-");
+      if (is_rest_remapped(f.id)) out.append("x-amzn-Remapped-");
     } else if (net::http1::is_hop_by_hop(f.id) || f.id == Name::kContentLength || f.id == Name::kDate ||
                (own_cors && is_cors_field(name))) {
       continue;

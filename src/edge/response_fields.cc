@@ -1,7 +1,5 @@
 #include "edge/response_fields.h"
 
-#include "net/http1.h"
-
 namespace savia::edge {
 
 using net::http1::Name;
@@ -11,10 +9,8 @@ void append_field(std::string& out, std::string_view name, std::string_view valu
   out.append(name).append(": ").append(value).append("\r\n");
 }
 
-void append_rest_field(std::string& out, std::string_view name, std::string_view value) {
-  switch (net::http1::known_name(name)) {
-    case Name::kTransferEncoding:
-      return;
+bool is_rest_remapped(Name id) {
+  switch (id) {
     case Name::kAuthorization:
     case Name::kConnection:
     case Name::kContentLength:
@@ -30,13 +26,17 @@ void append_rest_field(std::string& out, std::string_view name, std::string_view
     case Name::kUserAgent:
     case Name::kWwwAuthenticate:
     case Name::kXAmznRequestId:
-      if (!net::http1::is_sendable(name, value)) return;
-      out.append("x-amzn-Remapped-");
-      break;
+      return true;
     default:
-      break;
+      return false;
   }
-  append_field(out, name, value);
+}
+
+void append_rest_field(std::string& out, std::string_view name, std::string_view value) {
+  Name id = net::http1::known_name(name);
+  if (id == Name::kTransferEncoding || !net::http1::is_sendable(name, value)) return;
+  if (is_rest_remapped(id)) out.append("x-amzn-Remapped-");
+  out.append(name).append(": ").append(value).append("\r\n");
 }
 
 void append_http_field(std::string& out, std::string_view name, std::string_view value) {

@@ -4,10 +4,15 @@
 #include <string>
 #include <string_view>
 
+#include "net/http1.h"
+
 namespace savia::edge {
 
 // Appends "name: value\r\n". What cannot stand on the wire (a name that is no token, a value with line breaks) is left out.
 void append_field(std::string& out, std::string_view name, std::string_view value);
+
+// Fields of a backend's answer that a REST API renames (as recorded from AWS).
+bool is_rest_remapped(net::http1::Name id);
 
 // REST APIs rename fields that the gateway sets itself: Date -> x-amzn-Remapped-Date. Transfer-Encoding is left out.
 void append_rest_field(std::string& out, std::string_view name, std::string_view value);
