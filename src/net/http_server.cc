@@ -21,7 +21,8 @@ constexpr size_t kReadBytes = 64 * 1024;        // one read
 constexpr size_t kTrustedLength = 1024 * 1024;  // memory reserved on the word of a Content-Length alone
 constexpr size_t kKeepBuffer = 4 * 1024;        // receive memory that an idle connection may keep
 constexpr int64_t kLingerMs = 2'000;            // reading on after a final answer, so that a reset does not destroy it
-constexpr size_t kLingerBytes = 4 * 1024 * 1024;
+// Clients send a body in one go and look for the answer afterwards: what is refused by its head is read on, within that time.
+constexpr size_t kLingerBytes = 128 * 1024 * 1024;
 
 class Connection;
 

@@ -289,7 +289,8 @@ Result<std::vector<LayerUse>, Fault> Control::resolve_layers(const CallContext& 
   Outcome found = read([&](Tx& tx) -> Outcome {
     for (const LayerRef& ref : refs) {
       auto row = TRY(store::layer_version(tx, ref));
-      if (!row || ref.account != c.account) return invalid_parameter("Layer version " + ref.version_arn() + " does not exist.");
+      if (!TRY(may_use_layer(tx, c, ref))) return layer_denied(c, ref);
+      if (!row) return invalid_parameter("Layer version " + ref.version_arn() + " does not exist.");
       out.push_back({ref.version_arn(), row->digest, row->size, row->unpacked});
     }
     return Value();

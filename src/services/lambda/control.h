@@ -76,6 +76,10 @@ class Control {
   Outcome get_layer_version(const CallContext& c, const Value& in);
   Outcome get_layer_version_by_arn(const CallContext& c, const Value& in);
   Outcome delete_layer_version(const CallContext& c, const Value& in);
+  // layer_policy.cc
+  Outcome add_layer_version_permission(const CallContext& c, const Value& in);
+  Outcome remove_layer_version_permission(const CallContext& c, const Value& in);
+  Outcome get_layer_version_policy(const CallContext& c, const Value& in);
   // account.cc
   Outcome get_account_settings(const CallContext& c, const Value& in);
   Outcome put_function_concurrency(const CallContext& c, const Value& in);
@@ -112,6 +116,13 @@ class Control {
     return std::unique_lock(locks_[std::hash<std::string>()(f.key()) % locks_.size()]);
   }
   std::string new_id() { return new_uuid(random_); }
+  // Of a change that is going on. Its end gives $LATEST another RevisionId: the one shown here is no longer good then, as on
+  // AWS.
+  Value show_going_on(const VersionRow& row, ShownState state) {
+    Value v = show(row, state);
+    if (row.version == 0) v.set(k::RevisionId, new_id());
+    return v;
+  }
   Result<std::string, Fault> download_url(const CallContext& c, const std::string& digest);
 
   // Rows that an operation cannot do without; else AWS's fault.
@@ -153,6 +164,10 @@ class Control {
   // layers.cc
   Outcome show_layer_version(const CallContext& c, const LayerVersionRow& row);
   Outcome find_layer_version(const CallContext& c, const LayerRef& layer);
+
+  // layer_policy.cc
+  Result<LayerRef, Fault> shared_layer(const CallContext& c, const Value& in);
+  Result<bool> may_use_layer(Tx& tx, const CallContext& c, const LayerRef& layer);
 
   // invoke.cc
   enum class Known { kYes, kNoFunction, kNoQualifier };

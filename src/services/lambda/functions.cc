@@ -42,7 +42,7 @@ Outcome Control::create_function(const CallContext& c, const Value& in) {
       tell_version(f, row, where);
       if (shown.version != 0) tell_version(f, shown, where);
     });
-    return show(shown, ShownState::kCreating);
+    return show_going_on(shown, ShownState::kCreating);
   });
   events_.wake();
   return out;
@@ -83,6 +83,8 @@ Outcome Control::get_function_configuration(const CallContext& c, const Value& i
 
 Outcome Control::delete_function(const CallContext& c, const Value& in) {
   FunctionRef f = TRY(parse_function_ref(c, in.str_or(k::FunctionName, ""), in.str(k::Qualifier)));
+  // As AWS: told before it is known whether there is such a function.
+  if (f.qualifier == kLatest) return invalid_parameter("$LATEST version cannot be deleted without deleting the function.");
   auto lock = lock_function(f);
   Outcome out = write(
       [&](Tx& tx) -> Outcome {
@@ -96,8 +98,6 @@ Outcome Control::delete_function(const CallContext& c, const Value& in) {
           tx.after_commit([this, whole] { forget(whole, ""); });
           return deleted;
         }
-        if (f.qualifier == kLatest)
-          return invalid_parameter("$LATEST version cannot be deleted without deleting the function.");
         if (!is_version_number(f.qualifier)) return invalid_parameter("Deletion of aliases is not currently supported.");
         for (const AliasRow& a : TRY(store::aliases(tx, f, "", limits::kVersionsPerFunction))) {
           if (a.version != f.qualifier && !a.routing.has(f.qualifier)) continue;

@@ -138,7 +138,9 @@ Outcome Control::find_layer_version(const CallContext& c, const LayerRef& layer)
   if (layer.version < 1) return invalid_parameter("Layer Version Cannot be less than 1");
   LayerVersionRow row;
   TRY(read([&](Tx& tx) -> Outcome {
-    auto found = layer.account == c.account && layer.region == c.region ? TRY(store::layer_version(tx, layer)) : std::nullopt;
+    auto found = layer.region == c.region ? TRY(store::layer_version(tx, layer)) : std::nullopt;
+    // Where it belongs to somebody else, whether it exists is not told.
+    if (!TRY(may_use_layer(tx, c, layer))) return layer_denied(c, layer);
     if (!found) return not_found("The resource you requested does not exist.");
     row = std::move(*found);
     return Value();

@@ -91,6 +91,12 @@ aws::Fault user_fault(std::string code, std::string message, int status) {
 aws::Fault unsupported(std::string_view member) {
   return invalid_parameter("savia does not support " + std::string(member) + " yet (docs/coverage.md)");
 }
+aws::Fault layer_denied(const aws::CallContext& c, const LayerRef& layer) {
+  return user_fault("AccessDeniedException",
+                    "User: " + c.principal_arn + " is not authorized to perform: lambda:GetLayerVersion on resource: " +
+                        layer.version_arn() + " because no resource-based policy allows the lambda:GetLayerVersion action",
+                    403);
+}
 aws::Fault wrong_revision() {
   return user_fault(
       "PreconditionFailedException",

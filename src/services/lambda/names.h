@@ -54,5 +54,6 @@ inline aws::Fault function_not_found(const std::string& arn) {
 }
 aws::Fault unsupported(std::string_view member);
 aws::Fault wrong_revision();
+aws::Fault layer_denied(const aws::CallContext& c, const LayerRef& layer);  // another account's, not shared with the caller
 
 }  // namespace savia::lambda

@@ -38,6 +38,13 @@ CREATE INDEX lambda_event_due ON lambda_event(due_ms, id);
 CREATE INDEX lambda_event_function ON lambda_event(account, region, name);
 )";
 
+constexpr std::string_view kSchema2 = R"(
+CREATE TABLE lambda_layer_policy(
+  account TEXT NOT NULL, region TEXT NOT NULL, name TEXT NOT NULL, version INTEGER NOT NULL,
+  revision TEXT NOT NULL, statements TEXT NOT NULL,
+  PRIMARY KEY(account, region, name, version)) WITHOUT ROWID;
+)";
+
 std::string layers_text(const std::vector<LayerUse>& layers) {
   std::string out;
   JsonWriter w(out);
@@ -130,7 +137,7 @@ Result<std::string> make_text(const state::Row& r) {
 }  // namespace
 
 std::vector<state::Migration> store_migrations() {
-  return {{"lambda", 1, kSchema1}};
+  return {{"lambda", 1, kSchema1}, {"lambda", 2, kSchema2}};
 }
 
 namespace store {
@@ -282,7 +289,32 @@ Result<std::optional<LayerVersionRow>> layer_version(Tx& tx, const LayerRef& l) 
   return first(TRY(rows<LayerVersionRow>(tx, std::string(kLayerColumns) + "AND version=?", make_layer_version, l.account,
                                          l.region, l.name, l.version)));
 }
+Result<LayerPolicyRow> layer_policy(Tx& tx, const LayerRef& l) {
+  auto found = first(TRY(rows<LayerPolicyRow>(
+      tx, "SELECT revision, statements FROM lambda_layer_policy WHERE account=? AND region=? AND name=? AND version=?",
+      [](const state::Row& r) -> Result<LayerPolicyRow> {
+        LayerPolicyRow row{r.text(0), {}};
+        Value list = TRY(parse_row(r.text(1)));
+        if (!list.is_list()) return Error::internal("row of the lambda store: statements are no list");
+        row.statements = std::move(list.as_list());
+        return row;
+      },
+      l.account, l.region, l.name, l.version)));
+  return found ? std::move(*found) : LayerPolicyRow{};
+}
+Result<void> put_layer_policy(Tx& tx, const LayerRef& l, const LayerPolicyRow& row) {
+  Value list = Value::list();
+  for (const Value& s : row.statements) list.push(s);
+  TRY(
+      tx.exec("INSERT INTO lambda_layer_policy(account, region, name, version, revision, statements) VALUES(?,?,?,?,?,?) "
+              "ON CONFLICT(account, region, name, version) DO UPDATE SET revision=excluded.revision, "
+              "statements=excluded.statements",
+              l.account, l.region, l.name, l.version, row.revision, to_json(list)));
+  return {};
+}
 Result<bool> delete_layer_version(Tx& tx, const LayerRef& l) {
+  TRY(tx.exec("DELETE FROM lambda_layer_policy WHERE account=? AND region=? AND name=? AND version=?", l.account, l.region,
+              l.name, l.version));
   int64_t n = TRY(tx.exec("DELETE FROM lambda_layer_version WHERE account=? AND region=? AND name=? AND version=?", l.account,
                           l.region, l.name, l.version));
   return n > 0;

@@ -59,6 +59,12 @@ struct LayerVersionRow {
   int64_t unpacked = 0;
 };
 
+// The resource policy of a layer version; one without statements has an empty revision.
+struct LayerPolicyRow {
+  std::string revision;
+  std::vector<Value> statements;
+};
+
 struct EventRow {
   int64_t id = 0;
   std::string account, region, name, qualifier, request_id, trace_id, client_context, payload;
@@ -103,7 +109,9 @@ Result<bool> delete_statement(Tx& tx, const FunctionRef& f, const std::string& q
 Result<int64_t> next_layer_version(Tx& tx, const LayerRef& layer);  // counts up; numbers of deleted versions do not come back
 Result<void> insert_layer_version(Tx& tx, const LayerVersionRow& row);
 Result<std::optional<LayerVersionRow>> layer_version(Tx& tx, const LayerRef& layer);
-Result<bool> delete_layer_version(Tx& tx, const LayerRef& layer);
+Result<bool> delete_layer_version(Tx& tx, const LayerRef& layer);  // with its policy
+Result<LayerPolicyRow> layer_policy(Tx& tx, const LayerRef& layer);
+Result<void> put_layer_policy(Tx& tx, const LayerRef& layer, const LayerPolicyRow& row);
 Result<std::vector<LayerVersionRow>> layer_versions(Tx& tx, const LayerRef& layer, int64_t before,
                                                     int64_t limit);  // newest first
 Result<std::vector<std::string>> layer_names(Tx& tx, const std::string& account, const std::string& region,

@@ -33,7 +33,7 @@ Outcome Control::update_function_code(const CallContext& c, const Value& in) {
       tell_version(f, row, where);
       if (shown.version != 0) tell_version(f, shown, where);
     });
-    return show(shown, publish_too ? ShownState::kCreating : ShownState::kUpdating);
+    return show_going_on(shown, publish_too ? ShownState::kCreating : ShownState::kUpdating);
   });
   events_.wake();
   return out;
@@ -55,7 +55,7 @@ Outcome Control::update_function_configuration(const CallContext& c, const Value
   return write([&](Tx& tx) -> Outcome {
     TRY(store::put_version(tx, f, row));
     tx.after_commit([this, f, row, where] { tell_version(f, row, where); });
-    return show(row, ShownState::kUpdating);
+    return show_going_on(row, ShownState::kUpdating);
   });
 }
 
