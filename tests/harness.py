@@ -67,6 +67,8 @@ class Server:
                 self.process.kill()
                 self.process.wait()
                 raise
+            if self.process.returncode != 0:
+                raise AssertionError(f"savia ended with {self.process.returncode}:\n" + self.log_text()[-2000:])
         self.log.close()
 
     def kill(self):

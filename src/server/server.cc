@@ -77,6 +77,7 @@ class ServerImpl final : public Server {
   void add_routes();
   Result<void> reset();
   void begin_shutdown();
+  void stop_threads();
   void step_done();
   Value status() const;
   static net::HttpResponse edge_health(const net::HttpRequest& request);
@@ -104,11 +105,11 @@ class ServerImpl final : public Server {
   Metrics metrics_;
 
   // In the order of construction; destroyed in reverse.
+  std::unique_ptr<net::Loop> data_loop_, control_loop_;
+  std::vector<std::unique_ptr<net::Loop>> edge_loops_;  // besides the data loop
   std::unique_ptr<sandbox::Spawner> spawner_;
   std::unique_ptr<state::Database> db_;
   std::unique_ptr<state::Blobs> blobs_;
-  std::unique_ptr<net::Loop> data_loop_, control_loop_;
-  std::vector<std::unique_ptr<net::Loop>> edge_loops_;  // besides the data loop
   std::unique_ptr<aws::Keys> keys_;
   std::unique_ptr<logs::Logs> logs_;
   std::shared_ptr<net::TlsContext> tls_;
@@ -125,10 +126,16 @@ class ServerImpl final : public Server {
 };
 
 ServerImpl::~ServerImpl() {
+  stop_threads();
+  if (front_) front_->stop();
+}
+
+// Afterwards everything may be destroyed on this thread.
+void ServerImpl::stop_threads() {
   if (control_loop_) control_loop_->stop();
   for (auto& loop : edge_loops_) loop->stop();
   for (std::thread& t : threads_) t.join();
-  if (front_) front_->stop();
+  threads_.clear();
 }
 
 // One server a folder: two would write the same rows.
@@ -389,8 +396,7 @@ void ServerImpl::step_done() {
 
 void ServerImpl::run() {
   data_loop_->run();
-  // Destroyed on the thread that was the data loop's.
-  api_server_.reset();
+  stop_threads();
   log_info("server.stop");
 }
 
