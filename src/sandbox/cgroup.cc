@@ -101,22 +101,23 @@ Result<void> Group::set_memory(int64_t bytes) {
   return {};
 }
 
-Result<os::Fd> Group::watch_memory(int64_t bytes) {
+Result<os::Fd> Group::make_watch() const {
   if (dirs_.memory.empty()) return Error::unimplemented("no memory control group");
-  if (dirs_.memory_v2) {
-    TRY(write_small(dirs_.memory + "/memory.high", std::to_string(bytes)));
-    os::Fd watch(::inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
-    std::string file = dirs_.memory + "/memory.events";
-    if (!watch || ::inotify_add_watch(watch.get(), file.c_str(), IN_MODIFY) < 0)
-      return Error::from_errno(errno, "watch " + file);
-    return watch;
-  }
+  os::Fd watch(dirs_.memory_v2 ? ::inotify_init1(IN_NONBLOCK | IN_CLOEXEC) : ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+  if (!watch) return Error::from_errno(errno, "watch memory");
+  std::string events = dirs_.memory + "/memory.events";
+  if (dirs_.memory_v2 && ::inotify_add_watch(watch.get(), events.c_str(), IN_MODIFY) < 0)
+    return Error::from_errno(errno, "watch " + events);
+  return watch;
+}
+
+Result<void> Group::arm_watch(int watch, int64_t bytes) const {
+  if (dirs_.memory_v2) return write_small(dirs_.memory + "/memory.high", std::to_string(bytes));
   std::string file = dirs_.memory + "/memory.usage_in_bytes";
-  os::Fd event(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)), use(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!event || !use) return Error::from_errno(errno, "watch " + file);
-  TRY(write_small(dirs_.memory + "/cgroup.event_control",
-                  std::to_string(event.get()) + " " + std::to_string(use.get()) + " " + std::to_string(bytes)));
-  return event;
+  os::Fd use(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!use) return Error::from_errno(errno, "open " + file);
+  return write_small(dirs_.memory + "/cgroup.event_control",
+                     std::to_string(watch) + " " + std::to_string(use.get()) + " " + std::to_string(bytes));
 }
 
 int64_t Group::held_bytes() const {

@@ -52,9 +52,12 @@ class Group {
   Result<std::vector<os::Fd>> open_procs() const;
   Result<void> set_limits(const GroupLimits& limits);  // cpu, and pids when > 0
   Result<void> set_memory(int64_t bytes);
-  // A descriptor that becomes readable when memory use passes `bytes`; ask again after each time. v1: an eventfd on a usage
-  // threshold. v2: an inotify on memory.events, with memory.high at `bytes` (what is above is slowed until somebody acts).
-  Result<os::Fd> watch_memory(int64_t bytes);
+  // A descriptor that becomes readable when memory use passes what arm_watch said last. v2: an inotify on memory.events, with
+  // memory.high there (what is above is slowed until somebody acts). v1: an eventfd on a usage threshold; arming waits for the
+  // kernel's readers (synchronize_rcu, 10 ms and more), hence arming_is_slow: it belongs in a process of its own.
+  Result<os::Fd> make_watch() const;
+  Result<void> arm_watch(int watch, int64_t bytes) const;
+  bool arming_is_slow() const { return !dirs_.memory_v2; }
   int64_t held_bytes() const;  // anonymous and tmpfs memory: what reclaim cannot take back
   FreezeFile freeze_file() const;
   void freeze(bool frozen) const;

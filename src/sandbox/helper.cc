@@ -29,6 +29,7 @@ enum Kind : uint32_t { kServer = 1, kSignals, kInitSocket, kInitPid, kMemory };
 constexpr int64_t kRefillDelayMs = 15;  // after a start: its own first steps come before the next one's preparation
 constexpr int64_t kRetryMs = 1000;      // after a sandbox could not be prepared
 constexpr int kCleanUpMs = 2000;
+constexpr int64_t kTmpStep = limits::kSandboxTmpStepMib << 20;
 
 int64_t now_ms() {
   return real_clock().monotonic_us() / 1000;
@@ -87,6 +88,7 @@ void Helper::serve() {
       }
     }
     if (stop_) return;
+    if (!errands_.empty()) end_errands();
     int64_t now = now_ms();
     if (refill_at_ms_ != 0 && now >= refill_at_ms_) refill();
     if (poll_at_ms_ != 0 && now >= poll_at_ms_) poll_memory();
@@ -178,7 +180,7 @@ void Helper::give_spec(Sandbox& s, Message m) {
   if (done.ok()) {
     s.limits = limits_of(wire->spec);
     done = s.group->set_limits(s.limits);
-    if (done.ok()) done = set_memory_limit(s);
+    if (done.ok()) done = s.group->set_memory(memory_limit(s));
     for (const Mount& mount : wire->spec.mounts) {
       if (!done.ok()) break;
       auto tree = clone_mount(mount.source, mount.read_only);
@@ -233,7 +235,8 @@ void Helper::set_limits(const Message& m) {
   if (auto done = s->group->set_limits(next); !done.ok()) return fail(m.number, done.error());
   s->limits.memory_bytes = next.memory_bytes;
   s->limits.cpu_milli = next.cpu_milli;
-  if (auto done = set_memory_limit(*s); !done.ok()) return fail(m.number, done.error());
+  if (auto done = s->group->set_memory(memory_limit(*s)); !done.ok()) return fail(m.number, done.error());
+  watch_memory(*s);
   answer(Op::kDone, m.number);
 }
 
@@ -361,6 +364,7 @@ void Helper::on_init_says(Sandbox& s, Message& m) {
       for (const os::Fd& fd : m.fds) fds.push_back(fd.get());
       if (freezer) fds.push_back(freezer.get());
       answer(Op::kStarted, s.number, out.bytes(), fds);
+      watch_memory(s);
       if (poll_memory_ && poll_at_ms_ == 0) poll_at_ms_ = now_ms() + limits::kSandboxPollMs;
       return;
     }
@@ -436,33 +440,55 @@ void Helper::report_end(Sandbox& s) {
 // What was granted is taken back when files go, which only looking tells (poll_memory).
 //
 // A limit of memory_mib + tmp_mib from the start would instead let every process have its /tmp as memory.
-Result<void> Helper::set_memory_limit(Sandbox& s) {
-  if (!cgroups_.memory()) return {};
-  constexpr int64_t kStep = limits::kSandboxTmpStepMib << 20;
+int64_t Helper::memory_limit(Sandbox& s) {
   s.granted = used_bytes(s.tmp);
   if (s.granted > 0 && poll_at_ms_ == 0) poll_at_ms_ = now_ms() + limits::kSandboxPollMs;
-  int64_t limit = s.limits.memory_bytes + s.granted + kStep;
-  s.memory_watch.reset();
-  auto raised = s.group->set_memory(limit);
-  auto near = s.group->watch_memory(limit - kStep / 2);
-  if (near.ok() && raised.ok()) {
-    s.memory_watch = std::move(*near);
+  return s.limits.memory_bytes + s.granted + kTmpStep;
+}
+
+void Helper::watch_memory(Sandbox& s) {
+  if (!cgroups_.memory()) return;
+  int64_t bytes = s.limits.memory_bytes + s.granted + kTmpStep / 2;
+  auto made = s.group->make_watch();
+  if (made.ok()) {
+    s.memory_watch = std::move(*made);
     watch(s.memory_watch.get(), s.index, kMemory);
-    return {};
+  }
+  Result<void> armed = made.ok() ? Result<void>() : Result<void>(made.error());
+  if (armed.ok() && !s.group->arming_is_slow()) armed = s.group->arm_watch(s.memory_watch.get(), bytes);
+  if (armed.ok() && s.group->arming_is_slow()) {
+    pid_t pid = fork_with(0, nullptr);
+    if (pid == 0) {
+      (void)s.group->arm_watch(s.memory_watch.get(), bytes);
+      // Whatever passed the threshold before it was one is looked at now.
+      uint64_t one = 1;
+      (void)!::write(s.memory_watch.get(), &one, sizeof one);
+      ::_exit(0);
+    }
+    if (pid > 0) errands_.push_back(pid);
   }
   // Strict at least: what lies in /tmp then counts as memory.
-  return s.group->set_memory(s.limits.memory_bytes);
+  if (!armed.ok()) (void)s.group->set_memory(s.limits.memory_bytes);
 }
 
 void Helper::on_memory(Sandbox& s) {
   char event[512];
   while (s.memory_watch && ::read(s.memory_watch.get(), event, sizeof event) > 0) {
   }
-  if (s.group->held_bytes() - used_bytes(s.tmp) > s.limits.memory_bytes) {
+  int64_t before = s.granted, limit = memory_limit(s);
+  if (s.group->held_bytes() - s.granted > s.limits.memory_bytes) {
     s.killed_for_memory = true;
     return kill(s);
   }
-  if (auto done = set_memory_limit(s); !done.ok()) log_warn("sandbox.memory", {{"error", done.error().message()}});
+  if (s.granted == before) return;
+  if (auto done = s.group->set_memory(limit); !done.ok()) log_warn("sandbox.memory", {{"error", done.error().message()}});
+  watch_memory(s);
+}
+
+void Helper::end_errands() {
+  errands_.erase(
+      std::remove_if(errands_.begin(), errands_.end(), [](pid_t pid) { return ::waitpid(pid, nullptr, WNOHANG) != 0; }),
+      errands_.end());
 }
 
 // Looks at who needs it every kSandboxPollMs. Where there is no memory cgroup: the sum over the process tree, which is weaker,

@@ -74,8 +74,10 @@ class Helper {
   void report_end(Sandbox& s);
   void kill(Sandbox& s);
   void poll_memory();
-  Result<void> set_memory_limit(Sandbox& s);
+  int64_t memory_limit(Sandbox& s);
+  void watch_memory(Sandbox& s);
   void on_memory(Sandbox& s);
+  void end_errands();
   int next_timeout_ms() const;
 
   Sandbox* find(uint64_t number);
@@ -101,6 +103,7 @@ class Helper {
   uint64_t next_group_ = 0;
   int64_t refill_at_ms_ = 0;  // 0: nothing to refill
   int64_t poll_at_ms_ = 0;
+  std::vector<pid_t> errands_;  // short-lived children, to be waited for
 };
 
 }  // namespace savia::sandbox

@@ -232,8 +232,8 @@ TEST_F(FakeTree, PureV2) {
   EXPECT_EQ(content("/savia.1.2/5/cpu.weight"), "25");
   EXPECT_EQ(content("/savia.1.2/5/cpu.max"), "100000 100000");
   EXPECT_EQ(content("/savia.1.2/5/pids.max"), "101");
-  auto watch = (*g)->watch_memory(1000);
-  ASSERT_TRUE(watch.ok());
+  auto watch = (*g)->make_watch();
+  ASSERT_TRUE(watch.ok() && (*g)->arm_watch(watch->get(), 1000).ok());
   EXPECT_EQ(content("/savia.1.2/5/memory.high"), "1000");
   EXPECT_EQ((*g)->held_bytes(), 3'000'100);
   EXPECT_EQ((*g)->oom_kills(), 2);
