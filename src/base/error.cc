@@ -6,7 +6,8 @@
 namespace savia {
 
 Error Error::from_errno(int err, std::string_view what) {
-  std::string text(what);
+  std::string text = err == ENOSPC || err == EDQUOT ? "disk is full: " : "";
+  text += what;
   text += ": ";
   char buf[128];
   text += strerror_r(err, buf, sizeof buf);

@@ -65,7 +65,8 @@ class CommandLine {
   void deploy_options(CLI::App* c);
   void flag_option(CLI::App* c, const char* name, std::string_view what) {
     c->add_option_function<std::string>(
-        "--" + std::string(name), [this, name](const std::string& v) { p_.server_flags[name] = v; }, say(what));
+         "--" + std::string(name), [this, name](const std::string& v) { p_.server_flags[name] = v; }, say(what))
+        ->take_last();
   }
 
   cli::SessionOptions session_options() const {

@@ -44,8 +44,8 @@ int serve(const Config& config, cli::Output& out) {
   }
   auto server = Server::start(config);
   if (!server.ok()) return fail(out, server.error());
-  log_info("server.ready", {{"listen", config.listen},
-                            {"edge", config.edge},
+  log_info("server.ready", {{"listen", (*server)->config().listen},
+                            {"edge", (*server)->config().edge},
                             {"auth", config.auth == AuthMode::kOpen ? "open" : "verify"},
                             {"data", config.data_dir},
                             {"ms", cli::human_ms((*server)->ready_us())}});
@@ -57,7 +57,7 @@ int keys(const Config& config, const std::string& verb, const std::string& argum
   auto make = os::make_dirs(config.data_dir, 0700);
   if (!make.ok()) return fail(out, make.error());
   // Beside a running server: it sees a new or deleted key within a second.
-  auto db = state::Database::open(Layout(config.data_dir).database(), aws::Keys::migrations());
+  auto db = state::Database::open(Layout(config.data_dir).database(), all_migrations());
   if (!db.ok()) return fail(out, db.error());
   aws::Keys::Options options;
   options.default_account = config.account;

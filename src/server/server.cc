@@ -54,11 +54,6 @@ aws::AuthMode mode_of(AuthMode mode) {
   return aws::AuthMode::kEnforce;
 }
 
-template <class T>
-void append(std::vector<T>& to, std::vector<T> more) {
-  for (T& m : more) to.push_back(std::move(m));
-}
-
 class ServerImpl final : public Server {
  public:
   explicit ServerImpl(const Config& config) : config_(config), layout_(config.data_dir) {}
@@ -67,12 +62,14 @@ class ServerImpl final : public Server {
   Result<void> start();
   void run() override;
   int64_t ready_us() const override { return ready_us_; }
+  const Config& config() const override { return config_; }
 
  private:
   Result<void> take_data_dir();
   Result<void> open_store();
   Result<void> make_loops();
   Result<void> make_services();
+  Result<void> bind_addresses();
   Result<void> listen();
   void add_routes();
   Result<void> reset();
@@ -101,6 +98,8 @@ class ServerImpl final : public Server {
   int64_t ready_us_ = 0;
   os::Fd lock_;
   os::Fd signals_;
+  os::Fd api_fd_;  // until their servers take them
+  std::vector<os::Fd> edge_fds_;
   Signals on_signal_{*this};
   Metrics metrics_;
 
@@ -150,13 +149,7 @@ Result<void> ServerImpl::take_data_dir() {
 }
 
 Result<void> ServerImpl::open_store() {
-  std::vector<state::Migration> migrations;
-  append(migrations, aws::Keys::migrations());
-  append(migrations, services::Sts::migrations());
-  append(migrations, logs::Logs::migrations());
-  append(migrations, lambda::Lambda::migrations());
-  append(migrations, apigateway::ApiGateway::migrations());
-  db_ = TRY(state::Database::open(layout_.database(), migrations));
+  db_ = TRY(state::Database::open(layout_.database(), all_migrations()));
   blobs_ = TRY(state::Blobs::open(layout_.blobs()));
   return {};
 }
@@ -332,18 +325,25 @@ void ServerImpl::add_routes() {
                  [this] { return static_cast<double>(db_->stats().commits); });
 }
 
+// Addresses first, since services print them (and port 0 becomes one); who connects meanwhile waits in the backlog.
+Result<void> ServerImpl::bind_addresses() {
+  api_fd_ = os::Fd(TRY_CONTEXT(net::listen_tcp(config_.listen), "--listen " + config_.listen));
+  config_.listen = net::bound_address(api_fd_.get());
+  // Several loops take connections of one address from sockets of their own.
+  for (size_t i = 0; i <= edge_loops_.size(); ++i) {
+    edge_fds_.emplace_back(TRY_CONTEXT(net::listen_tcp(config_.edge, !edge_loops_.empty()), "--edge " + config_.edge));
+    config_.edge = net::bound_address(edge_fds_.back().get());
+  }
+  return {};
+}
+
 Result<void> ServerImpl::listen() {
   net::HttpServerOptions options;
   options.tls = tls_;
   options.on_head = front_->on_head();
   options.on_bad_request = &aws::Front::bad_request;
-  int fd = TRY_CONTEXT(net::listen_tcp(config_.listen), "--listen " + config_.listen);
-  api_server_ = TRY(net::HttpServer::create(*control_loop_, fd, options, front_->handler()));
-  // Several loops take connections of one address from sockets of their own.
-  for (size_t i = 0; i <= edge_loops_.size(); ++i) {
-    int edge_fd = TRY_CONTEXT(net::listen_tcp(config_.edge, !edge_loops_.empty()), "--edge " + config_.edge);
-    TRY(edge_->listen(edge_fd, i, tls_));
-  }
+  api_server_ = TRY(net::HttpServer::create(*control_loop_, api_fd_.release(), options, front_->handler()));
+  for (size_t i = 0; i < edge_fds_.size(); ++i) TRY(edge_->listen(edge_fds_[i].release(), i, tls_));
   return {};
 }
 
@@ -364,6 +364,7 @@ Result<void> ServerImpl::start() {
   if (!signals_) return Error::from_errno(errno, "signalfd");
   TRY(open_store());
   TRY(make_loops());
+  TRY(bind_addresses());
   TRY(make_services());
   TRY(listen());
   TRY(control_loop_->add(signals_.get(), &on_signal_));
@@ -401,6 +402,15 @@ void ServerImpl::run() {
 }
 
 }  // namespace
+
+std::vector<state::Migration> all_migrations() {
+  std::vector<state::Migration> out;
+  for (const auto& of_service : {aws::Keys::migrations(), services::Sts::migrations(), logs::Logs::migrations(),
+                                 lambda::Lambda::migrations(), apigateway::ApiGateway::migrations()}) {
+    out.insert(out.end(), of_service.begin(), of_service.end());
+  }
+  return out;
+}
 
 Result<std::unique_ptr<Server>> Server::start(const Config& config) {
   auto server = std::make_unique<ServerImpl>(config);

@@ -10,9 +10,11 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "server/config.h"
+#include "state/database.h"
 
 namespace savia::server {
 
@@ -22,7 +24,11 @@ class Server {
   virtual ~Server() = default;
   virtual void run() = 0;  // until SIGTERM or SIGINT; then drains and returns
   // For what people read when it is ready.
-  virtual int64_t ready_us() const = 0;  // from the start of the process to listening
+  virtual int64_t ready_us() const = 0;      // from the start of the process to listening
+  virtual const Config& config() const = 0;  // with the ports that port 0 became
 };
+
+// The schemas of every service: whoever opens the store names them all, since state that a program does not know is refused.
+std::vector<state::Migration> all_migrations();
 
 }  // namespace savia::server

@@ -150,9 +150,11 @@ int watch_and_deploy(const cli::Workspace& workspace, const UpOptions& options, 
   std::vector<std::string> dirs;
   for (const cli::WorkspaceApi& api : workspace.apis) dirs.push_back(api.path);
   for (const cli::WorkspaceLayer& layer : workspace.layers) dirs.push_back(layer.path);
-  out.line();
-  out.line(out.say("watching {0} folders; Ctrl-C ends", {std::to_string(dirs.size())}));
-  auto watched = cli::watch(dirs, [&](const std::vector<size_t>& changed) {
+  auto ready = [&] {
+    out.line();
+    out.line(out.say("watching {0} folders; Ctrl-C ends", {std::to_string(dirs.size())}));
+  };
+  auto watched = cli::watch(dirs, ready, [&](const std::vector<size_t>& changed) {
     cli::DeployOptions deploy = options.deploy;
     deploy.apis.clear();
     for (const std::string& name : concerned(workspace, changed)) {

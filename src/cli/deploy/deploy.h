@@ -96,6 +96,8 @@ Error error_of(const aws::Fault& fault, std::string_view service, std::string_vi
 
 // Calls `changed` with the folders' names (indices into `dirs`) a short while after the last change below them, until it
 // answers false. node_modules, .git and build leftovers are not watched.
-Result<void> watch(const std::vector<std::string>& dirs, const std::function<bool(const std::vector<size_t>&)>& changed);
+// `ready` is called once, when no change can be missed any more.
+Result<void> watch(const std::vector<std::string>& dirs, const std::function<void()>& ready,
+                   const std::function<bool(const std::vector<size_t>&)>& changed);
 
 }  // namespace savia::cli

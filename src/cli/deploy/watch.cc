@@ -71,11 +71,13 @@ class Watches {
 
 }  // namespace
 
-Result<void> watch(const std::vector<std::string>& dirs, const std::function<bool(const std::vector<size_t>&)>& changed) {
+Result<void> watch(const std::vector<std::string>& dirs, const std::function<void()>& ready,
+                   const std::function<bool(const std::vector<size_t>&)>& changed) {
   os::Fd fd(inotify_init1(IN_NONBLOCK | IN_CLOEXEC));
   if (!fd) return Error::from_errno(errno, "inotify");
   Watches watches(fd.get());
   for (size_t i = 0; i < dirs.size(); ++i) watches.add_tree(dirs[i], i);
+  ready();
   std::set<size_t> pending;
   for (;;) {
     pollfd p{fd.get(), POLLIN, 0};
