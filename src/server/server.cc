@@ -10,6 +10,9 @@
 
 #include <atomic>
 #include <cstdlib>
+#include <map>
+#include <optional>
+#include <set>
 #include <thread>
 #include <vector>
 
@@ -72,6 +75,8 @@ class ServerImpl final : public Server {
   Result<void> bind_addresses();
   Result<void> listen();
   void add_routes();
+  Result<void> prepare_function_keys();
+  lambda::FunctionCredentials function_credentials(const std::string& account);  // data loop, or before it runs
   Result<void> reset();
   void begin_shutdown();
   void stop_threads();
@@ -119,6 +124,7 @@ class ServerImpl final : public Server {
   std::unique_ptr<apigateway::ApiGateway> apigateway_;
   std::unique_ptr<services::Sts> sts_;
   std::unique_ptr<net::HttpServer> api_server_;
+  std::map<std::string, lambda::FunctionCredentials> function_keys_;  // by account; the data loop's
   std::vector<std::thread> threads_;
   std::atomic<int> draining_{0};
   bool stopping_ = false;
@@ -181,6 +187,8 @@ Result<void> ServerImpl::make_services() {
   engine.outgoing = config_.outgoing ? sandbox::Outgoing::kAllowed : sandbox::Outgoing::kDenied;
   engine.on_aws_connection = [this](int fd) { control_loop_->post([this, fd] { api_server_->adopt(fd); }); };
   engine.on_edge_connection = [this](int fd) { edge_->adopt(fd); };
+  TRY(prepare_function_keys());
+  engine.credentials = [this](const std::string& account) { return function_credentials(account); };
   engine_ = TRY(lambda::create_engine(*data_loop_, *spawner_, *logs_, secure_random(), std::move(engine)));
 
   edge::EdgeOptions edge;
@@ -221,6 +229,39 @@ Result<void> ServerImpl::make_services() {
   front_->bind("sts", sts_->operations());
   add_routes();
   return {};
+}
+
+// Where the built-in keys do not exist, functions sign with a key of their account that the store keeps for them. Accounts are
+// those that have keys at all; one that appears later gets its key when its first function starts.
+Result<void> ServerImpl::prepare_function_keys() {
+  if (config_.loopback_only()) return {};
+  std::set<std::string> accounts = {config_.account};
+  for (const aws::AccessKey& key : TRY(keys_->list())) accounts.insert(key.account);
+  for (const std::string& account : accounts) function_credentials(account);
+  return {};
+}
+
+lambda::FunctionCredentials ServerImpl::function_credentials(const std::string& account) {
+  if (config_.loopback_only()) return {account == config_.account ? "test" : account, "test", ""};
+  auto known = function_keys_.find(account);
+  if (known != function_keys_.end()) return known->second;
+  constexpr std::string_view kPurpose = "functions";
+  std::optional<aws::AccessKey> key;
+  if (auto list = keys_->list(); list.ok()) {
+    for (const aws::AccessKey& k : *list) {
+      if (k.account != account || k.description != kPurpose) continue;
+      if (auto full = keys_->find(k.id); full.ok() && *full) key = **full;
+    }
+  }
+  if (!key) {
+    auto made = keys_->create(account, kPurpose);
+    if (!made.ok()) {
+      log_error("server.function_key", {{"account", account}, {"error", made.error().message()}});
+      return {};
+    }
+    key = *made;
+  }
+  return function_keys_[account] = {key->id, key->secret, ""};
 }
 
 Result<void> ServerImpl::reset() {
