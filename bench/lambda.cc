@@ -199,6 +199,26 @@ class Bench {
     loop_.run();
     return times;
   }
+  // `width` invocations at a time; returns invocations per second.
+  double rate(const std::string& event, int width, int count) {
+    int begun = 0, done = 0;
+    std::function<void()> next = [&] {
+      if (begun++ >= count) return;
+      ports::InvokeRequest request;
+      request.account = "000000000000";
+      request.region = "us-east-1";
+      request.function = "f" + std::to_string(functions_);
+      request.payload = event;
+      engine_->invoke(std::move(request), [&](ports::InvokeResult) {
+        if (++done >= count) return loop_.stop();
+        loop_.post(next);
+      });
+    };
+    const int64_t start = real_clock().monotonic_us();
+    for (int i = 0; i < width; ++i) loop_.post(next);
+    loop_.run();
+    return count / (us_since(start) / 1e6);
+  }
   void wait_ms(int64_t ms) {
     loop_.after(ms, [this] { loop_.stop(); });
     loop_.run();
@@ -238,6 +258,13 @@ void warm(sandbox::Spawner& spawner, net::Loop& loop, const std::string& dir, co
   }
   std::printf("warm %-8s engine p50 %6.1f us  p99 %6.1f us   bare loop p50 %6.1f us   own share %6.1f us (bar: 100)\n", name,
               engine_us, engine_p99, floor_us, engine_us - floor_us);
+  for (int width : {4, 16, 64}) {
+    (void)bench.rate(event, width, kCalls);
+    const double rate = bench.rate(event, width, 5 * kCalls);
+    bench.wait_ms(60);
+    std::printf("     %-8s %2d at a time: %7.0f/s, %lld environments\n", name, width, rate,
+                static_cast<long long>(bench.engine().stats().environments));
+  }
 }
 
 void cold(sandbox::Spawner& spawner, net::Loop& loop, const std::string& dir, const std::string& node,

@@ -66,7 +66,8 @@ Engine::Engine(net::Loop& loop, sandbox::Spawner& spawner, ports::LogSink& logs,
                runtimes_dir + "/python"},
       runtimes_(options_.data_dir, options_.search_path, options_.runtime_dirs) {
   max_environments_ = options_.max_environments > 0 ? static_cast<size_t>(options_.max_environments) : environments_that_fit();
-  parallel_starts_ = std::max<size_t>(2, std::thread::hardware_concurrency());
+  cores_ = std::max<size_t>(1, std::thread::hardware_concurrency());
+  parallel_starts_ = std::max<size_t>(2, cores_);
   rescan_runtimes();
 }
 
@@ -345,6 +346,7 @@ void Engine::on_idle(Environment& environment) {
   auto& version = *static_cast<Version*>(environment.owner);
   version.init_failed = false;
   version.idle.push_back(&environment);
+  if (const int64_t took = environment.take_duration_us(); took >= 0) version.duration_us += (took - version.duration_us) / 8;
   arm_sweep(50);
   if (!version.queue.empty()) dispatch(version);
   if (!waiting_starts_.empty()) pump_starts();

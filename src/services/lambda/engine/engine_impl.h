@@ -11,6 +11,7 @@
 
 #include "base/guarded.h"
 #include "services/lambda/engine/counters.h"
+#include "services/lambda/engine/cpu_load.h"
 #include "services/lambda/engine/engine.h"
 #include "services/lambda/engine/environment.h"
 #include "services/lambda/engine/runtimes.h"
@@ -86,6 +87,7 @@ class Engine final : public FunctionEngine, public EnvironmentHost {
   // engine_pool.cc
   void want_environment(Version& version);
   void scale_out(Version& version);
+  bool better_to_wait(const Version& version);
   bool start_environment(Version& version, std::optional<Invocation> bound);
   bool make_room();
   void pump_starts();
@@ -131,7 +133,8 @@ class Engine final : public FunctionEngine, public EnvironmentHost {
   std::deque<PoolKey> pool_keys_;                        // recently put, newest first
   std::map<std::string, int> pool_failures_;
   std::vector<Version*> waiting_starts_;  // want an environment and may not start one now
-  size_t max_environments_ = 0, parallel_starts_ = 2;
+  size_t max_environments_ = 0, parallel_starts_ = 2, cores_ = 1;
+  CpuLoad cpu_;
   bool pool_on_ = false, draining_ = false;
   net::TimerId sweep_timer_ = 0;
   int64_t sweep_ms_ = 0;

@@ -3,8 +3,9 @@
 // An invocation that finds no idle environment waits in its function's queue. If the function has none at all, one is
 // started at once. If it has busy ones and its invocations are short, it is usually quicker to wait for one of them than
 // for a new process: only when the oldest has waited limits::kScaleOutAfterMs is another environment started, and then
-// one more each time that passes. At most `parallel_starts_` are on their way at a time, since more would only slow each
-// other down.
+// one more each time that passes. Where all cores are busy a further process only takes time from those that run: beyond
+// one environment a core it is then started only for what has waited very long. At most `parallel_starts_` are on their way at
+// a time, since more would only slow each other down.
 #include <algorithm>
 
 #include "base/log.h"
@@ -15,6 +16,7 @@ namespace savia::lambda {
 namespace {
 
 constexpr int64_t kLongInvocationUs = 20'000;  // a function whose invocations take this long scales out at once
+constexpr int64_t kWaitAtMostUs = 250'000;     // even with all cores busy
 constexpr int64_t kSweepBusyMs = 50, kSweepIdleMs = 5'000;
 constexpr size_t kPoolKeys = 3;           // kinds of started runtimes that are kept at a time
 constexpr int kPoolGivesUpAfter = 3;      // failures of one runtime in a row
@@ -34,18 +36,24 @@ bool Engine::Version::starting() const {
 
 void Engine::want_environment(Version& version) {
   const bool first = version.all.empty();
-  if (first || version.duration_us >= kLongInvocationUs || version.init_failed) {
+  if (first || version.init_failed || (version.duration_us >= kLongInvocationUs && !better_to_wait(version))) {
     if (first || version.starts() < version.queue.size()) scale_out(version);
-    return;
+    if (version.queue.empty()) return;
   }
   if (version.scale_timer != 0) return;
   version.scale_timer = loop_.after(limits::kScaleOutAfterMs, [this, v = &version] {
     v->scale_timer = 0;
     if (v->queue.empty() || v->function == nullptr) return;
     const int64_t waited_ms = (loop_.monotonic_us() - v->queue.front().queued_us) / 1000;
-    if (waited_ms >= limits::kScaleOutAfterMs && v->starts() < v->queue.size()) scale_out(*v);
-    want_environment(*v);
+    if (waited_ms >= limits::kScaleOutAfterMs && v->starts() < v->queue.size() && !better_to_wait(*v)) scale_out(*v);
+    if (!v->queue.empty()) want_environment(*v);
   });
+}
+
+bool Engine::better_to_wait(const Version& version) {
+  if (version.all.size() < cores_ || version.queue.empty()) return false;
+  const int64_t waited_us = loop_.monotonic_us() - version.queue.front().queued_us;
+  return waited_us < kWaitAtMostUs && cpu_.saturated(loop_.monotonic_us());
 }
 
 void Engine::scale_out(Version& version) {

@@ -122,6 +122,8 @@ class Environment final : public ControlChannel::Owner, public std::enable_share
   int64_t memory_mib() const { return memory_mib_; }
   const std::shared_ptr<const FunctionSpec>& spec() const { return spec_; }
   int64_t idle_since_us() const { return since_us_; }
+  // What its last invocation took; -1 when asked before.
+  int64_t take_duration_us() { return std::exchange(last_duration_us_, -1); }
   bool was_pooled() const { return was_pooled_; }  // came up, and waited for a function
   bool has_invocation() const { return current_.has_value(); }
   void* owner = nullptr;  // the engine's record of the version it serves; null while pooled
@@ -182,6 +184,7 @@ class Environment final : public ControlChannel::Owner, public std::enable_share
   int64_t since_us_ = 0;  // in this state
   int64_t init_started_us_ = 0, init_us_ = 0;
   int64_t started_us_ = 0;  // of the invocation
+  int64_t last_duration_us_ = -1;
   int64_t memory_peak_ = 0;
   int64_t memory_asked_us_ = 0;
 

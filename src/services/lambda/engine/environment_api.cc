@@ -278,7 +278,8 @@ void Environment::log_end(std::string_view report_status) {
 
 // Answers the invocation. The caller decides about the environment's next state; here it becomes "answered, not back yet".
 void Environment::finish(ports::InvokeStatus status, std::string payload, std::string_view report_status) {
-  c_.counters.duration_us.add(c_.loop.monotonic_us() - started_us_);
+  last_duration_us_ = c_.loop.monotonic_us() - started_us_;
+  c_.counters.duration_us.add(last_duration_us_);
   if (status == ports::InvokeStatus::kFunctionError) c_.counters.errors.add();
   ports::InvokeResult result;
   result.status = status;

@@ -203,7 +203,8 @@ struct Runtimes::State {
   std::thread worker;
 };
 
-Runtimes::Runtimes(const std::string& data_dir, std::string search_path, std::vector<std::string> more) : state_(std::make_unique<State>()) {
+Runtimes::Runtimes(const std::string& data_dir, std::string search_path, std::vector<std::string> more)
+    : state_(std::make_unique<State>()) {
   state_->homes = std::move(more);
   state_->homes.insert(state_->homes.begin(), data_dir + "/runtimes");
   state_->search_path = std::move(search_path);
