@@ -295,6 +295,7 @@ Result<std::unique_ptr<Group>> Cgroups::make(uint64_t number) const {
     return base.empty() ? std::string() : base + "/" + name_ + "/" + std::to_string(number);
   };
   for (const std::string& base : bases()) {
+    if (base == freezer_ && !v2_.empty()) continue;  // see below: what a group does not keep, it does not remove
     std::string dir = below(base);
     if (::mkdir(dir.c_str(), 0755) != 0 && errno != EEXIST) return Error::from_errno(errno, "mkdir " + dir);
   }
