@@ -316,6 +316,20 @@ Value ServerImpl::status() const {
   return v;
 }
 
+// Routes that tell about this machine answer this machine alone: neither functions, which come from their gateway address, nor
+// the network when the server listens there.
+net::HttpHandler local_only(net::HttpHandler handler) {
+  return [handler = std::move(handler)](net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
+    if (net::is_loopback(request.peer_ip + ":0") || request.peer_ip == "::1")
+      return handler(std::move(request), std::move(responder));
+    net::HttpResponse r;
+    r.status = 403;
+    r.headers.add("Content-Type", "application/json");
+    r.body = R"({"message":"This path answers only on the machine itself"})";
+    responder->respond(std::move(r));
+  };
+}
+
 void ServerImpl::add_routes() {
   aws::add_standard_routes(*front_, &metrics_, {SAVIA_VERSION, [this] { return reset(); }});
   auto json = [](net::HttpResponder& responder, const Value& v) {
@@ -324,36 +338,37 @@ void ServerImpl::add_routes() {
     r.body = to_json(v);
     responder.respond(std::move(r));
   };
-  front_->add_raw("/_savia/status", [this, json](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
-    json(*responder, status());
-  });
-  front_->add_raw("/_savia/runtimes", [this, json](net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
-    constexpr std::string_view kPrefix = "/_savia/runtimes/";
-    std::string_view path = request.path();
-    if (path == "/_savia/runtimes/rescan" && request.method == "POST") {
-      engine_->rescan_runtimes();
-      return json(*responder, Value().set("status", "ok"));
-    }
-    lambda::RuntimeStatus s =
-        engine_->runtime_status(std::string(path.size() > kPrefix.size() ? path.substr(kPrefix.size()) : ""));
-    json(*responder, Value()
-                         .set("known", s.known)
-                         .set("installed", s.installed)
-                         .set("version", s.version)
-                         .set("install", s.install_command));
-  });
+  front_->add_raw("/_savia/status", local_only([this, json](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
+                    json(*responder, status());
+                  }));
+  front_->add_raw("/_savia/runtimes",
+                  local_only([this, json](net::HttpRequest request, std::unique_ptr<net::HttpResponder> responder) {
+                    constexpr std::string_view kPrefix = "/_savia/runtimes/";
+                    std::string_view path = request.path();
+                    if (path == "/_savia/runtimes/rescan" && request.method == "POST") {
+                      engine_->rescan_runtimes();
+                      return json(*responder, Value().set("status", "ok"));
+                    }
+                    lambda::RuntimeStatus s =
+                        engine_->runtime_status(std::string(path.size() > kPrefix.size() ? path.substr(kPrefix.size()) : ""));
+                    json(*responder, Value()
+                                         .set("known", s.known)
+                                         .set("installed", s.installed)
+                                         .set("version", s.version)
+                                         .set("install", s.install_command));
+                  }));
   front_->add_download(std::string(lambda::Lambda::kDownloadPrefix), [this](std::string_view path) -> Result<aws::Download> {
     aws::Download d;
     d.file = TRY(lambda_->download_file(path));
     d.content_type = "application/zip";
     return d;
   });
-  front_->add_raw("/_savia/coverage", [this](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
-    net::HttpResponse r;
-    r.headers.add("Content-Type", "text/markdown; charset=utf-8");
-    r.body = aws::coverage_markdown(aws::all_models(), front_->bound());
-    responder->respond(std::move(r));
-  });
+  front_->add_raw("/_savia/coverage", local_only([this](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
+                    net::HttpResponse r;
+                    r.headers.add("Content-Type", "text/markdown; charset=utf-8");
+                    r.body = aws::coverage_markdown(aws::all_models(), front_->bound());
+                    responder->respond(std::move(r));
+                  }));
   metrics_.gauge("savia_lambda_environments", "Environments alive.", {},
                  [this] { return static_cast<double>(engine_->stats().environments); });
   metrics_.gauge("savia_lambda_invocations", "Invocations since the start.", {},
