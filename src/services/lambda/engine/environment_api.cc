@@ -11,7 +11,6 @@
 namespace savia::lambda {
 namespace {
 
-constexpr std::string_view kRuntime = "/2018-06-01/runtime/";
 constexpr std::string_view kInvocation = "/2018-06-01/runtime/invocation/";
 
 ApiReply error_reply(int status, std::string_view type, std::string_view message) {
