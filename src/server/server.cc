@@ -42,8 +42,9 @@
 namespace savia::server {
 namespace {
 
-constexpr int64_t kDownloadS = 600;   // Code.Location and Content.Location, as at AWS
-constexpr int64_t kDrainMs = 30'000;  // requests in flight at the end: the longest that the edge lets one take
+constexpr int64_t kDownloadS = 600;     // Code.Location and Content.Location, as at AWS
+constexpr int64_t kFacilitiesMs = 100;  // by then the sandbox helper knows what this machine gives
+constexpr int64_t kDrainMs = 30'000;    // requests in flight at the end: the longest that the edge lets one take
 
 aws::AuthMode mode_of(AuthMode mode) {
   switch (mode) {
@@ -331,7 +332,7 @@ net::HttpHandler local_only(net::HttpHandler handler) {
 }
 
 void ServerImpl::add_routes() {
-  aws::add_standard_routes(*front_, &metrics_, {SAVIA_VERSION, [this] { return reset(); }});
+  aws::add_standard_routes(*front_, nullptr, {SAVIA_VERSION, [this] { return reset(); }});
   auto json = [](net::HttpResponder& responder, const Value& v) {
     net::HttpResponse r;
     r.headers.add("Content-Type", "application/json");
@@ -369,12 +370,13 @@ void ServerImpl::add_routes() {
                     r.body = aws::coverage_markdown(aws::all_models(), front_->bound());
                     responder->respond(std::move(r));
                   }));
-  metrics_.gauge("savia_lambda_environments", "Environments alive.", {},
-                 [this] { return static_cast<double>(engine_->stats().environments); });
-  metrics_.gauge("savia_lambda_invocations", "Invocations since the start.", {},
-                 [this] { return static_cast<double>(engine_->stats().invocations); });
-  metrics_.gauge("savia_lambda_cold_starts", "Environments that began as a fresh process or from the pool.", {},
-                 [this] { return static_cast<double>(engine_->stats().cold_starts); });
+  front_->add_raw("/_savia/metrics", [this](net::HttpRequest, std::unique_ptr<net::HttpResponder> responder) {
+    net::HttpResponse r;
+    r.headers.add("Content-Type", "text/plain; version=0.0.4; charset=utf-8");
+    r.body = metrics_.prometheus();
+    engine_->append_metrics(r.body);
+    responder->respond(std::move(r));
+  });
   metrics_.gauge("savia_log_lines_dropped", "Lines of functions that were lost since buffer or disk were full.", {},
                  [this] { return static_cast<double>(logs_->stats().dropped); });
   metrics_.gauge("savia_store_commits", "Transactions of the store.", {},
@@ -452,6 +454,11 @@ void ServerImpl::step_done() {
 }
 
 void ServerImpl::run() {
+  data_loop_->post([this] { engine_->fill_pool(); });
+  // Not before ready: the sandbox helper looks at the machine meanwhile.
+  data_loop_->after(kFacilitiesMs, [this] {
+    for (const std::string& w : spawner_->facilities().weaker) log_warn("sandbox.weaker", {{"what", w}});
+  });
   data_loop_->run();
   stop_threads();
   log_info("server.stop");
