@@ -64,6 +64,8 @@ NOT_BUILT = {
     "test_put_delivery_destination_invalid_format.error-invalid-format": "deliveries of logs",
 }
 MOST_NOT_BUILT = 46
+# Recorded twice; the newer recording names ":$LATEST" and is compared in it_recorded_lambda.py.
+OUTDATED = {"test_invoke_exceptions.invoke_function_doesnotexist"}
 # Rows of one scenario that hold the answers of several operations: those of operations that are not built.
 ALSO = {
     ("test_ops_on_nonexisting_fn.not_found_exception", "EventInvokeConfig"): ASYNC,
@@ -236,11 +238,6 @@ def _(w, row):
     w.lam.invoke(FunctionName=w.function(), Qualifier="non-existent-alias", Payload=b"{}")
 
 
-@case("test_invoke_exceptions.invoke_function_doesnotexist")
-def _(w, row):
-    w.lam.get_function(FunctionName="doesnotexist")
-
-
 @case("test_invalid_invoke.invoke_function_name_pattern_exc")
 def _(w, row):
     w.lam.invoke(FunctionName=row["message"].split("'")[1].replace("<partition>", "aws").replace("<region>", REGION), Payload=b"{}")
@@ -405,7 +402,7 @@ class RecordedErrors(unittest.TestCase):
             scenario = row["scenario"]
             if any(scenario == s and part in row["message"] for s, part in ALSO):
                 continue
-            if scenario in NOT_BUILT:
+            if scenario in NOT_BUILT or scenario in OUTDATED:
                 continue
             with self.subTest(scenario=scenario, message=row["message"][:80]):
                 self.assertIn(scenario, CASES, f"neither provoked nor listed: {row}")

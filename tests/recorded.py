@@ -52,6 +52,11 @@ def ordered(text):
     return _ENUM.sub(lambda m: "enum value set: [" + ", ".join(sorted(m.group(1).split(", "))) + "]", text)
 
 
+def _kebab(key):
+    """"CodeSha256" -> "code-sha256": a recording's word for a value that is not kept."""
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "-", key).lower()
+
+
 class Match:
     """Compares answers of one scenario with its recording; keeps what each `<name:n>` stood for."""
 
@@ -61,7 +66,7 @@ class Match:
         self.differences = []
 
     def text(self, recorded, actual, where):
-        if recorded in _TIMES:
+        if recorded in _TIMES or recorded == _kebab(where.rsplit(".", 1)[-1]):
             return
         recorded, actual = ordered(recorded), ordered(actual)
         pattern, holes, at = "", [], 0
@@ -101,7 +106,7 @@ class Match:
                 return self.differ(where, recorded, actual)
             for key in sorted(set(recorded) | set(actual)):
                 path = f"{where}.{key}"
-                if key in ("HTTPHeaders", "RetryAttempts", "RequestId", "HostId") and where.endswith("ResponseMetadata") or key in self.ignore:
+                if key in ("HTTPHeaders", "RetryAttempts", "MaxAttemptsReached", "RequestId", "HostId") and where.endswith("ResponseMetadata") or key in self.ignore:
                     continue
                 if key not in actual:
                     self.differ(path, recorded[key], "(absent)")
@@ -114,7 +119,7 @@ class Match:
                 return self.differ(where, recorded, actual)
             for i, (a, b) in enumerate(zip(recorded, actual)):
                 self.check(a, b, f"{where}[{i}]")
-        elif isinstance(recorded, str) and (_HOLE.search(recorded) or recorded in _TIMES):
+        elif isinstance(recorded, str) and (_HOLE.search(recorded) or recorded in _TIMES or recorded == _kebab(where.rsplit(".", 1)[-1])):
             self.text(recorded, actual if isinstance(actual, str) else json.dumps(actual, default=str), where)
         elif isinstance(recorded, str) and isinstance(actual, str):
             self.text(recorded, actual, where)
@@ -144,13 +149,17 @@ class Replay(ServerTest):
         """Begins the comparison with one recording; ends with the test."""
         found = [k for k in self.recordings if k == name or k.endswith("::" + name)]
         self.assertTrue(found, f"no recording {name}")
-        self.replies, self.match, self.compared = self.recordings[found[0]], Match(ignore), set()
+        self.replies, self.match = self.recordings[found[0]], Match({*ignore, *self.unknown()})
 
         def finish(scenario=name, match=self.match):
             if match.differences:
                 raise AssertionError(f"{scenario}:\n  " + "\n  ".join(match.differences))
         self.addCleanup(finish)
         return self.replies
+
+    def unknown(self):
+        """Members that the client at hand does not know yet: older clients drop them."""
+        return ()
 
     def same(self, label, answer):
         self.assertIn(label, self.replies, "no such step in the recording")

@@ -244,9 +244,9 @@ struct ValidationWalk {
       out.push_back(fmt::format("Member must satisfy regular expression pattern: {}", s.pattern()));
     }
     if (s.enum_size() != 0 && v.is_string() && !in_enum(s, v.as_string())) out.push_back(enum_text(s));
-    if (s.enum_size() != 0 && v.is_list()) {  // a list whose elements are held against one set, as a whole
+    if (s.enum_size() != 0 && v.is_list()) {  // a list refused as a whole, which may print less than its elements may be
       for (const Value& e : v.as_list()) {
-        if (e.is_string() && in_enum(s, e.as_string())) continue;
+        if (e.is_string() && (in_enum(s, e.as_string()) || in_enum(s.element().shape(), e.as_string()))) continue;
         out.push_back(enum_text(s));
         break;
       }
@@ -308,7 +308,7 @@ struct ValidationWalk {
     bool nested = element.shape().is(ShapeKind::kStructure) || element.shape().is(ShapeKind::kList) ||
                   element.shape().is(ShapeKind::kMap);
     size_t index = 0;
-    bool reported = false;
+    bool reported = s.enum_size() != 0;  // its elements have been looked at
     for (const Value& e : v.as_list()) {
       ++index;
       if (nested && !e.is_null()) {

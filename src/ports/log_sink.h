@@ -10,7 +10,7 @@ namespace savia::ports {
 
 struct LogLine {
   int64_t timestamp_ms = 0;
-  std::string message;  // without the trailing line feed
+  std::string message;  // as readers get it
 };
 
 class LogSink {

@@ -35,7 +35,7 @@ WireFault wire_fault(const Addressed& to, const Fault& fault) {
   out.type = out.shape ? std::string(out.shape.name()) : fault.code;
   out.code = out.shape ? std::string(out.shape.error_code()) : fault.code;
   out.members = Value::object();
-  // Lambda and its kin say in Type whose fault it was.
+  // Lambda and its kin say in Type whose fault it was; a fault may bring an empty one, to leave it out.
   if (out.shape && out.shape.member("Type") && !fault.extra.has("Type")) {
     out.members.set("Type", fault.http_status >= 500 ? "Service" : "User");
   }

@@ -33,11 +33,14 @@ Outcome Control::put_function_concurrency(const CallContext& c, const Value& in)
     int64_t others = TRY(store::reserved_sum(tx, c.account, c.region, f.name));
     if (wanted > limits::kAccountConcurrency - limits::kUnreservedConcurrency - others) {
       // No Type here: AWS was recorded without it.
+      Value untyped = Value::object();
+      untyped.set("Type", Value());
       return Fault("InvalidParameterValueException",
                    "Specified ReservedConcurrentExecutions for function decreases account's UnreservedConcurrentExecution "
                    "below its minimum "
                    "value of [" +
-                       std::to_string(limits::kUnreservedConcurrency) + "].");
+                       std::to_string(limits::kUnreservedConcurrency) + "].",
+                   400, std::move(untyped));
     }
     row.reserved_concurrency = wanted;
     TRY(store::update_function(tx, row));

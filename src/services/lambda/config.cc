@@ -88,9 +88,7 @@ std::optional<Fault> check_environment(const Value& in) {
   const Value* variables = environment == nullptr ? nullptr : environment->object_at(k::Variables);
   if (variables == nullptr) return std::nullopt;
   std::vector<std::string_view> reserved;
-  size_t bytes = 0;
   for (const Value::Member& m : variables->as_object()) {
-    bytes += m.first.size() + (m.second.is_string() ? m.second.as_string().size() : 0);
     if (one_of(kReservedKeys, m.first)) reserved.push_back(m.first);
     if (m.second.is_string() && m.second.as_string().find('\0') != std::string::npos) {
       return invalid_parameter("The value of environment variable " + m.first + " holds a NUL byte.");
@@ -104,8 +102,9 @@ std::optional<Fault> check_environment(const Value& in) {
         "contains reserved keys that are currently not supported for modification. Reserved keys used in this request: " +
         joined(reserved));
   }
-  if (bytes > limits::kEnvironmentBytes) {
-    return invalid_parameter(std::string(kCannot) + "exceeded the 4KB limit. String measured: " + to_json(*variables));
+  std::string measured = to_json(*variables);
+  if (measured.size() > limits::kEnvironmentBytes) {
+    return invalid_parameter(std::string(kCannot) + "exceeded the 4KB limit. String measured: " + measured);
   }
   return std::nullopt;
 }

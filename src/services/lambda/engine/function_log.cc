@@ -43,10 +43,13 @@ void FunctionLog::begin_invocation(bool keep_tail) {
   dropped_ = 0;
 }
 
+// CloudWatch keeps the line feed of a line of text, and none of an event in JSON (recorded); the tail always has it.
 void FunctionLog::push(int64_t timestamp_ms, std::string message) {
+  const bool text = spec_->log_format != "JSON";
+  if (text) message += '\n';
   if (keep_tail_) {
     tail_ += message;
-    tail_ += '\n';
+    if (!text) tail_ += '\n';
     if (tail_.size() > limits::kLogTailBytes) tail_.erase(0, tail_.size() - limits::kLogTailBytes);
   }
   lines_.push_back({timestamp_ms, std::move(message)});

@@ -36,7 +36,7 @@ std::string runtime_version(const Runtime& runtime) {
     case RuntimeKind::kNode:
       return "nodejs:" + std::to_string(runtime.major) + (runtime.version.empty() ? "" : "." + runtime.version);
     case RuntimeKind::kPython:
-      return "python:3." + std::to_string(runtime.minor);
+      return "python:3." + std::to_string(runtime.minor) + ".v" + std::to_string(runtime.patch);
     case RuntimeKind::kProvided:
       return runtime.id;
   }
