@@ -28,7 +28,9 @@ class CommandLine(ServerTest):
 
     def invoke(self, name, payload, *more):
         out = f"{self.server.data}/{name}.out"
-        answer = self.aws("lambda", "invoke", "--function-name", name, "--payload", base64.b64encode(payload).decode() if "2." in self.version() else payload.decode(), *more, out)
+        with open(f"{self.server.data}/{name}.in", "wb") as f:
+            f.write(payload)
+        answer = self.aws("lambda", "invoke", "--function-name", name, "--payload", f"fileb://{self.server.data}/{name}.in", *more, out)
         with open(out) as f:
             return answer, f.read()
 

@@ -261,7 +261,9 @@ done
         self.server.aws("lambda", "create-function", "--function-name", "cli", "--runtime", "nodejs22.x", "--role", ROLE, "--handler", "index.handler", "--zip-file", f"fileb://{self.server.data}/cli.zip")
         self.server.aws("lambda", "wait", "function-active-v2", "--function-name", "cli", raw=True)
         out = f"{self.server.data}/out.json"
-        answer = self.server.aws("lambda", "invoke", "--function-name", "cli", "--payload", base64.b64encode(b'{"q":1}').decode(), out)
+        with open(f"{self.server.data}/in.json", "w") as f:  # versions 1 and 2 of aws read it alike; text they do not
+            f.write('{"q":1}')
+        answer = self.server.aws("lambda", "invoke", "--function-name", "cli", "--payload", f"fileb://{self.server.data}/in.json", out)
         self.assertEqual(answer["StatusCode"], 200)
         self.assertEqual(json.loads(json.load(open(out))["body"])["event"], {"q": 1})
         self.assertIn("cli", [f["FunctionName"] for f in self.server.aws("lambda", "list-functions")["Functions"]])

@@ -149,7 +149,7 @@ def main():
         passed, failed, skipped, out = body()
         total.add(passed, failed, skipped)
         print(f"{'ok  ' if failed == 0 else 'FAIL'} {name:<28} {passed:>5} passed{f', {failed} failed' if failed else ''}{f', {skipped} skipped' if skipped else ''}  {time.monotonic() - start:.1f} s", flush=True)
-        for line in out.splitlines():
+        for line in dict.fromkeys(out.splitlines()):  # each once: a suite may start many servers
             if line.startswith(("not run:", "weaker:")):
                 print("     " + line)
         if failed:
