@@ -304,7 +304,7 @@ void Engine::do_invoke(ports::InvokeRequest request, Done done) {
         "Rate Exceeded."));
   }
   counters_.invocations.add();
-  if (!version->idle.empty() && version->queue.empty()) {
+  if (!version->idle.empty() && version->queue.empty() && !better_queued(*version)) {
     Environment* environment = version->idle.back();
     version->idle.pop_back();
     environment->run(std::move(invocation));
@@ -326,7 +326,7 @@ Invocation Engine::take_queued(Version& version) {
 }
 
 bool Engine::dispatch(Version& version) {
-  while (!version.queue.empty() && !version.idle.empty()) {
+  while (!version.queue.empty() && !version.idle.empty() && !better_queued(version)) {
     Invocation invocation = take_queued(version);
     const int64_t deadline = invocation.request.deadline_ms;
     if (deadline > 0 && loop_.now_ms() >= deadline) {

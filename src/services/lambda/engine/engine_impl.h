@@ -88,6 +88,7 @@ class Engine final : public FunctionEngine, public EnvironmentHost {
   void want_environment(Version& version);
   void scale_out(Version& version);
   bool better_to_wait(const Version& version);
+  bool better_queued(const Version& version);
   bool start_environment(Version& version, std::optional<Invocation> bound);
   bool make_room();
   void pump_starts();
