@@ -1,6 +1,7 @@
 #include "services/logs/intake.h"
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/limits.h"
 #include "base/log.h"
@@ -42,6 +43,7 @@ void Intake::append(std::string_view account, std::string_view region, std::stri
   size_t bytes = 0;
   for (const auto& l : lines) bytes += l.message.size() + sizeof(ports::LogLine);
   Batch batch{{{std::string(account), std::string(region)}, std::string(group), std::string(stream)}, std::move(lines)};
+  bool wake = false;
   {
     std::lock_guard lock(mutex_);
     if (waiting_bytes_ + bytes > limits::kLogBufferBytes) {
@@ -55,13 +57,16 @@ void Intake::append(std::string_view account, std::string_view region, std::stri
     waiting_bytes_ += bytes;
     ++appended_;
     waiting_.push_back(std::move(batch));
+    wake = !gathering_ || waiting_bytes_ > limits::kLogGatherBytes;
   }
-  wake_.notify_one();
+  if (wake) wake_.notify_one();
 }
 
 void Intake::flush() {
   std::unique_lock lock(mutex_);
   const uint64_t until = appended_;
+  hurry_ = true;
+  wake_.notify_one();
   emptied_.wait(lock, [&] { return finished_ >= until; });
 }
 
@@ -70,6 +75,7 @@ void Intake::run() {
   while (true) {
     wake_.wait(lock, [&] { return stop_ || !waiting_.empty(); });
     if (waiting_.empty()) return;
+    hurry_ = false;
     std::vector<Batch> batches = std::exchange(waiting_, {});
     std::map<Target, int64_t> lost = std::exchange(lost_, {});
     lock.unlock();
@@ -92,6 +98,11 @@ void Intake::run() {
     }
     finished_ += batches.size();
     emptied_.notify_all();
+    // The first lines after a rest are written at once; those behind them gather, or each would cost a switch to this thread.
+    gathering_ = true;
+    wake_.wait_for(lock, std::chrono::milliseconds(limits::kLogGatherMs),
+                   [&] { return stop_ || hurry_ || waiting_bytes_ > limits::kLogGatherBytes; });
+    gathering_ = false;
   }
 }
 

@@ -1,9 +1,9 @@
 // Lines of functions on their way to the disk: a bounded buffer that never makes its producer wait, and the thread that
 // empties it into segments.
 //
-// append() costs a lock and a move. The thread takes all that waits, so under load many lines become one write(2) per stream;
-// an idle one sleeps. What does not fit into limits::kLogBufferBytes, or what the disk refuses, is dropped and counted, and
-// the stream gets a line that says how many as soon as it can be written.
+// append() costs a lock and a move. The thread takes all that waits, at most once in limits::kLogGatherMs, so under load many
+// lines become one write(2) per stream; an idle one sleeps. What does not fit into limits::kLogBufferBytes, or what the disk
+// refuses, is dropped and counted, and the stream gets a line that says how many as soon as it can be written.
 #pragma once
 
 #include <atomic>
@@ -72,6 +72,8 @@ class Intake {
   size_t waiting_bytes_ = 0;
   uint64_t appended_ = 0;  // batches ever
   uint64_t finished_ = 0;
+  bool gathering_ = false;  // the thread wakes by itself soon
+  bool hurry_ = false;      // flush() waits
   bool stop_ = false;
   std::thread thread_;
 };
