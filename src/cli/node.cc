@@ -22,9 +22,9 @@ Node convert(const YamlNode& y, const std::shared_ptr<const std::string>& file) 
     case YamlNode::Kind::kMapping:
       out.kind = Node::Kind::kMap;
       for (const YamlMember& m : y.members) {
-        out.map.emplace_back(m.key.scalar, convert(m.value, file));
+        out.map.push_back({m.key.scalar, convert(m.value, file)});
         // A finding about a key points at the key, not at its value on the lines below.
-        if (m.value.kind != YamlNode::Kind::kScalar) out.map.back().second.place = {file, m.key.line, m.key.column};
+        if (m.value.kind != YamlNode::Kind::kScalar) out.map.back().node.place = {file, m.key.line, m.key.column};
       }
       break;
   }
@@ -92,7 +92,7 @@ Node node_of(const Value& value, const Place& place) {
     for (const Value& v : value.as_list()) out.list.push_back(node_of(v, place));
   } else if (value.is_object()) {
     out.kind = Node::Kind::kMap;
-    for (const auto& [name, v] : value.as_object()) out.map.emplace_back(name, node_of(v, place));
+    for (const auto& [name, v] : value.as_object()) out.map.push_back({name, node_of(v, place)});
   } else {
     out.scalar = value;
   }

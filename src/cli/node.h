@@ -6,7 +6,6 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -27,7 +26,8 @@ struct Node {
   Value scalar;     // null, bool, number or string
   std::string tag;  // "!Ref" and the like, "" for none
   std::vector<Node> list;
-  std::vector<std::pair<std::string, Node>> map;
+  struct Entry;
+  std::vector<Entry> map;
   Place place;
 
   bool is_null() const { return kind == Kind::kScalar && scalar.is_null(); }
@@ -38,6 +38,11 @@ struct Node {
   // The scalar as text: numbers and booleans as YAML writes them, "" for null and for lists and maps.
   std::string text() const;
   Value value() const;  // the whole subtree; tags become {"Ref": …} / {"Fn::Sub": …} as CloudFormation has them
+};
+
+struct Node::Entry {
+  std::string key;
+  Node node;
 };
 
 // Reads and parses one file. The name in messages is `shown`.

@@ -416,9 +416,6 @@ TEST_F(HostileTest, LimitsAreWhatFacilitiesSay) {
 
 // All tests of this program once more, as nobody.
 TEST(AsUnprivileged, TheSamePromisesHold) {
-#ifdef SAVIA_SANITIZED
-  GTEST_SKIP() << "sanitizers keep threads and maps of their own, which a raw clone does not know";
-#endif
   if (::geteuid() != 0) GTEST_SKIP() << "not root: the tests run unprivileged anyway";
   auto dir = os::TempDir::create();
   ASSERT_TRUE(dir.ok());

@@ -13,9 +13,6 @@ namespace savia::sandbox {
 class SandboxTest : public ::testing::Test {
  protected:
   void SetUp() override {
-#ifdef SAVIA_SANITIZED
-    GTEST_SKIP() << "sanitizers keep threads and maps of their own, which a raw clone does not know";
-#endif
     auto dir = os::TempDir::create();
     ASSERT_TRUE(dir.ok());
     dir_.emplace(std::move(*dir));

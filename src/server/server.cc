@@ -197,7 +197,7 @@ Result<void> ServerImpl::make_services() {
   for (auto& loop : edge_loops_) edge.loops.push_back(loop.get());
   edge.invoker = engine_.get();
   edge.metrics = &metrics_;
-  edge.other = [this](const net::HttpRequest& request) { return edge_health(request); };
+  edge.other = edge_health;
   edge_ = TRY(edge::Edge::create(std::move(edge)));
 
   aws::FrontOptions front;
