@@ -49,7 +49,9 @@ Result<std::map<std::string, Given>> gather(const std::map<std::string, std::str
   if (!config_file.empty()) {
     cli::Node root = TRY(cli::load_node(config_file, config_file));
     if (!root.is_map() && !root.is_null()) return Error::invalid(config_file + ": a map of settings is expected");
-    for (const auto& [key, node] : root.map) {
+    for (const cli::Node::Entry& entry : root.map) {
+      const auto& key = entry.key;
+      const cli::Node& node = entry.node;
       auto known =
           std::find_if(std::begin(kSettings), std::end(kSettings), [&](const Setting& s) { return file_key(s.flag) == key; });
       if (known == std::end(kSettings))
