@@ -26,6 +26,10 @@ class FunctionLogTest : public ::testing::Test {
     for (std::string_view piece : pieces) pipe.consume(piece);
     pipe.finish();
     log.flush();
+    for (std::string& line : sink.all) {  // what is logged as text ends with a line feed, as at AWS
+      EXPECT_TRUE(line.ends_with('\n'));
+      line.pop_back();
+    }
     return sink.all;
   }
   std::unique_ptr<net::Loop> loop_ = net::Loop::create().value();
