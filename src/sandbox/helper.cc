@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/limits.h"
 #include "base/log.h"
+#include "os/memory.h"
 #include "sandbox/init.h"
 #include "sandbox/process_tree.h"
 #include "sandbox/rootfs.h"
@@ -72,8 +73,14 @@ void Helper::watch(int fd, uint32_t index, uint32_t kind) {
 
 void Helper::serve() {
   epoll_event events[64];
+  bool settled = false;
   while (!stop_) {
-    int n = ::epoll_wait(epoll_.get(), events, 64, next_timeout_ms());
+    int timeout_ms = next_timeout_ms();
+    if (!settled && keep_warm_ && timeout_ms < 0) {  // set up, warm sandboxes begun: a long wait follows
+      settled = true;
+      os::release_unused_memory();
+    }
+    int n = ::epoll_wait(epoll_.get(), events, 64, timeout_ms);
     for (int i = 0; i < n && !stop_; ++i) {
       auto kind = static_cast<uint32_t>(events[i].data.u64 >> 32);
       auto index = static_cast<uint32_t>(events[i].data.u64);

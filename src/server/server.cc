@@ -29,6 +29,7 @@
 #include "net/socket.h"
 #include "os/fd.h"
 #include "os/file.h"
+#include "os/memory.h"
 #include "sandbox/sandbox.h"
 #include "server/layout.h"
 #include "services/apigateway/apigateway.h"
@@ -44,6 +45,7 @@ namespace {
 
 constexpr int64_t kDownloadS = 600;     // Code.Location and Content.Location, as at AWS
 constexpr int64_t kFacilitiesMs = 100;  // by then the sandbox helper knows what this machine gives
+constexpr int64_t kSettledMs = 3'000;   // the pool is filled, and the start is over
 constexpr int64_t kDrainMs = 30'000;    // requests in flight at the end: the longest that the edge lets one take
 
 aws::AuthMode mode_of(AuthMode mode) {
@@ -459,6 +461,7 @@ void ServerImpl::run() {
   data_loop_->after(kFacilitiesMs, [this] {
     for (const std::string& w : spawner_->facilities().weaker) log_warn("sandbox.weaker", {{"what", w}});
   });
+  data_loop_->after(kSettledMs, [] { os::release_unused_memory(); });
   data_loop_->run();
   stop_threads();
   log_info("server.stop");
