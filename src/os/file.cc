@@ -74,14 +74,18 @@ Result<void> write_all(int fd, std::string_view bytes) {
   return {};
 }
 
-Result<void> write_file_atomic(const std::string& path, std::string_view content, uint32_t mode) {
+namespace {
+
+enum class Durable { kNo, kYes };
+
+Result<void> replace_file(const std::string& path, std::string_view content, uint32_t mode, Durable durable) {
   std::string temporary = path + ".XXXXXX";
   Fd fd(::mkostemp(temporary.data(), O_CLOEXEC));
   if (!fd) return Error::from_errno(errno, "create beside " + path);
   auto done = [&]() -> Result<void> {
     TRY(write_all(fd.get(), content));
     if (::fchmod(fd.get(), mode) != 0) return Error::from_errno(errno, "chmod");
-    if (::fsync(fd.get()) != 0) return Error::from_errno(errno, "fsync");
+    if (durable == Durable::kYes && ::fsync(fd.get()) != 0) return Error::from_errno(errno, "fsync");
     if (::rename(temporary.c_str(), path.c_str()) != 0) return Error::from_errno(errno, "rename");
     return {};
   }();
@@ -89,11 +93,26 @@ Result<void> write_file_atomic(const std::string& path, std::string_view content
     ::unlink(temporary.c_str());
     return std::move(done).error().context(path);
   }
+  if (durable == Durable::kNo) return {};
   size_t slash = path.rfind('/');
   std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   Fd dir(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!dir || ::fsync(dir.get()) != 0) return Error::from_errno(errno, "fsync " + folder);
   return {};
+}
+
+}  // namespace
+
+Result<void> write_file_atomic(const std::string& path, std::string_view content, uint32_t mode) {
+  return replace_file(path, content, mode, Durable::kYes);
+}
+
+Result<void> write_file_until_boot(const std::string& path, std::string_view content, uint32_t mode) {
+  return replace_file(path, content, mode, Durable::kNo);
+}
+
+std::string boot_id() {
+  return read_file("/proc/sys/kernel/random/boot_id", 128).value_or("unknown");
 }
 
 Result<void> make_dirs(const std::string& path, uint32_t mode) {

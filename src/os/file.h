@@ -17,6 +17,12 @@ Result<std::string> read_file(const std::string& path, size_t max_bytes = 256u <
 // Either the old content or the new one is there after a crash: temporary file beside it, fsync, rename, fsync of the folder.
 Result<void> write_file_atomic(const std::string& path, std::string_view content, uint32_t mode = 0644);
 
+// The same for what is worth nothing after a boot: whole at any moment, but not synced.
+Result<void> write_file_until_boot(const std::string& path, std::string_view content, uint32_t mode = 0644);
+
+// Another one each time that the machine starts; "unknown" where /proc does not tell.
+std::string boot_id();
+
 Result<void> write_all(int fd, std::string_view bytes);
 Result<std::string> read_all(int fd, size_t max_bytes);
 

@@ -88,7 +88,7 @@ Result<std::unique_ptr<CodeStore>> CodeStore::open(const std::string& data_dir, 
     TRY(os::remove_tree(data_dir + folder));
     TRY(os::make_dirs(data_dir + folder, 0700));
   }
-  std::string boot = os::read_file("/proc/sys/kernel/random/boot_id", 128).value_or("unknown");
+  std::string boot = os::boot_id();
   std::string boot_file = data_dir + "/code/.boot";
   bool same_boot = os::read_file(boot_file, 128).value_or("") == boot;
   for (const char* folder : {"code", "opt"}) {
@@ -105,7 +105,7 @@ Result<std::unique_ptr<CodeStore>> CodeStore::open(const std::string& data_dir, 
       }
     }
   }
-  TRY(os::write_file_atomic(boot_file, boot));
+  if (!same_boot) TRY(os::write_file_until_boot(boot_file, boot));
   return std::unique_ptr<CodeStore>(new CodeStore(std::move(state), blobs));
 }
 

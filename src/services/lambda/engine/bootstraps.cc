@@ -12,13 +12,15 @@ Result<std::string> unpack_runtimes(const std::string& dir) {
   }
   const std::string target = dir + "/" + sha256_hex(all).substr(0, 16);
   const std::string complete = target + "/.complete";
-  if (os::exists(complete)) return target;
+  // Not synced, which takes longer than the rest of the start: after a crash of the machine they are written anew.
+  const std::string boot = os::boot_id();
+  if (os::read_file(complete, 128).value_or("") == boot) return target;
   for (const EmbeddedFile& file : embedded_runtimes()) {
     const std::string path = target + "/" + std::string(file.path);
     TRY(os::make_dirs(path.substr(0, path.rfind('/'))));
-    TRY(os::write_file_atomic(path, file.content, 0644));
+    TRY(os::write_file_until_boot(path, file.content));
   }
-  TRY(os::write_file_atomic(complete, ""));
+  TRY(os::write_file_until_boot(complete, boot));
   return target;
 }
 
