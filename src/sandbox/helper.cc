@@ -221,6 +221,7 @@ Result<void> Helper::do_mount_into(const Message& m) {
   if (s == nullptr || s->phase != Phase::kRunning) return Error::not_found("the sandbox does not run");
   // Sources are opened out here, targets in there. All or nothing as far as sources go.
   std::vector<os::Fd> trees;
+  trees.reserve(mounts.size());
   for (const Mount& mount : mounts) trees.push_back(TRY(clone_mount(mount.source, mount.read_only)));
   if (::setns(s->mounts.get(), CLONE_NEWNS) != 0) return Error::from_errno(errno, "enter the sandbox's mounts");
   Result<void> done;

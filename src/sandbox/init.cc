@@ -21,6 +21,7 @@
 #include <cstring>
 
 #include "base/limits.h"
+#include "os/argv.h"
 #include "sandbox/network.h"
 #include "sandbox/rootfs.h"
 #include "sandbox/seccomp.h"
@@ -211,12 +212,8 @@ Result<void> drop_privileges(const InitContext& c, int user_ns) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   if (::chdir(spec.cwd.c_str()) != 0) give_up(("chdir " + spec.cwd).c_str());
 
-  std::vector<char*> argv, env;
-  for (const std::string& s : spec.argv) argv.push_back(const_cast<char*>(s.c_str()));  // NOLINT
-  for (const std::string& s : spec.env) env.push_back(const_cast<char*>(s.c_str()));    // NOLINT
-  argv.push_back(nullptr);
-  env.push_back(nullptr);
-  ::execve(argv[0], argv.data(), env.data());
+  std::vector<std::string> argv = spec.argv, env = spec.env;
+  ::execve(argv[0].c_str(), os::exec_pointers(argv).data(), os::exec_pointers(env).data());
   give_up(("exec " + spec.argv[0]).c_str());
   ::_exit(127);
 }

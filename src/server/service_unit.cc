@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <climits>
 
+#include "os/argv.h"
 #include "os/file.h"
 #include "server/commands.h"
 
@@ -55,9 +56,7 @@ std::string unit_text(const std::string& program, const std::map<std::string, st
 
 int systemctl(std::vector<std::string> args) {
   args.insert(args.begin(), "systemctl");
-  std::vector<char*> argv;
-  for (std::string& a : args) argv.push_back(a.data());
-  argv.push_back(nullptr);
+  const std::vector<char*> argv = os::exec_pointers(args);
   pid_t pid = fork();  // this command has one thread
   if (pid < 0) return -1;
   if (pid == 0) {

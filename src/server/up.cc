@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/clock.h"
+#include "os/argv.h"
 #include "os/fd.h"
 #include "os/file.h"
 #include "server/commands.h"
@@ -45,9 +46,7 @@ class ServerProcess {
     std::vector<std::string> args = {"savia", "serve"};
     if (!options.config_file.empty()) args.insert(args.end(), {"--config", options.config_file});
     for (const auto& [flag, value] : options.server_flags) args.insert(args.end(), {"--" + flag, value});
-    std::vector<char*> argv;
-    for (std::string& a : args) argv.push_back(a.data());
-    argv.push_back(nullptr);
+    const std::vector<char*> argv = os::exec_pointers(args);
     pid_ = fork();  // this command has one thread here
     if (pid_ < 0) return Error::from_errno(errno, "fork");
     if (pid_ == 0) {

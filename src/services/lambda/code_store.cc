@@ -243,6 +243,7 @@ Result<TreeHold> CodeStore::merged(const std::vector<std::string>& digests) {
   if (digests.empty()) return TreeHold();
   if (digests.size() == 1) return code(digests[0]);
   std::vector<TreeHold> layers;
+  layers.reserve(digests.size());
   for (const std::string& d : digests) layers.push_back(TRY(code(d)));
   return get(list_key(digests), [&](const std::string& into) { return make_merged(layers, into); });
 }

@@ -22,7 +22,7 @@ struct EventKey {
   int64_t timestamp_ms = 0;
   int64_t stream = 0;
   uint64_t ordinal = 0;
-  auto operator<=>(const EventKey&) const = default;
+  auto operator<=>(const EventKey&) const = default;  // NOLINT(modernize-use-nullptr): the check misreads it
   std::string digits() const;
   static std::optional<EventKey> parse(std::string_view digits);
   static EventKey lowest() { return {}; }

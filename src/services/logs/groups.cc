@@ -153,6 +153,7 @@ Outcome Service::put_retention(const CallContext& c, const Value& in) {
   const int64_t days = in.num_or(k::retentionInDays, 0);
   if (std::find(kRetentionDays.begin(), kRetentionDays.end(), days) == kRetentionDays.end()) {
     std::vector<std::string> allowed;
+    allowed.reserve(kRetentionDays.size());
     for (const int64_t d : kRetentionDays) allowed.push_back(std::to_string(d));
     return invalid_parameter("1 validation error detected: Value '" + std::to_string(days) +
                              "' at 'retentionInDays' failed to satisfy constraint: Member must satisfy enum value set: [" +

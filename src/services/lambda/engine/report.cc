@@ -47,6 +47,12 @@ std::string runtime_arn(const FunctionSpec& spec, const Runtime& runtime) {
   return "arn:aws:lambda:" + spec.region + "::runtime:" + sha256_hex(runtime.id + " " + runtime.version);
 }
 
+// Milliseconds with two decimals; the rest is cut, as AWS does.
+double hundredths(int64_t us) {
+  const int64_t whole = us / 10;
+  return static_cast<double>(whole) / 100.0;
+}
+
 }  // namespace
 
 std::string init_start_line(const FunctionSpec& spec, const Runtime& runtime, int64_t now_ms) {
@@ -66,7 +72,7 @@ std::string init_report_line(const FunctionSpec& spec, int64_t now_ms, int64_t i
                              std::string_view error_type) {
   if (json(spec)) {
     Value metrics = Value::object();
-    metrics.set("durationMs", static_cast<double>(init_us / 10) / 100.0);
+    metrics.set("durationMs", hundredths(init_us));
     Value record = Value::object();
     record.set("initializationType", "on-demand").set("phase", in_invoke ? "invoke" : "init").set("status", status);
     if (!error_type.empty()) record.set("errorType", error_type);
@@ -107,9 +113,9 @@ std::string report_line(const FunctionSpec& spec, int64_t now_ms, const Report& 
   if (json(spec)) {
     if (!wanted(spec, !r.status.empty())) return {};
     Value metrics = Value::object();
-    metrics.set("durationMs", static_cast<double>(r.duration_us / 10) / 100.0).set("billedDurationMs", billed_ms);
+    metrics.set("durationMs", hundredths(r.duration_us)).set("billedDurationMs", billed_ms);
     metrics.set("memorySizeMB", spec.memory_mib).set("maxMemoryUsedMB", memory_mb);
-    if (r.init_us >= 0) metrics.set("initDurationMs", static_cast<double>(r.init_us / 10) / 100.0);
+    if (r.init_us >= 0) metrics.set("initDurationMs", hundredths(r.init_us));
     Value record = Value::object();
     record.set("requestId", r.request_id)
         .set("metrics", std::move(metrics))

@@ -14,6 +14,7 @@
 #include <condition_variable>
 
 #include "base/strings.h"
+#include "os/argv.h"
 #include "os/fd.h"
 #include "os/file.h"
 
@@ -37,10 +38,8 @@ Result<std::string> run_program(const std::vector<std::string>& argv, const std:
   posix_spawn_file_actions_adddup2(&actions, in.get(), 1);
   posix_spawn_file_actions_adddup2(&actions, in.get(), 2);
   if (!directory.empty()) posix_spawn_file_actions_addchdir_np(&actions, directory.c_str());
-  std::vector<char*> args;
   std::vector<std::string> copy = argv;
-  for (std::string& a : copy) args.push_back(a.data());
-  args.push_back(nullptr);
+  const std::vector<char*> args = os::exec_pointers(copy);
   pid_t pid = -1;
   const int rc = posix_spawnp(&pid, args[0], &actions, nullptr, args.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
@@ -137,6 +136,7 @@ void find_python(const std::vector<std::string>& homes, const std::vector<std::s
   for (int minor : kPythonMinors) {
     Runtime runtime = *known_runtime("python3." + std::to_string(minor));
     std::vector<std::string> candidates;
+    candidates.reserve(homes.size() + dirs.size());
     for (const std::string& home : homes) candidates.push_back(home + "/" + runtime.id + "/bin/" + runtime.id);
     for (const std::string& dir : dirs) candidates.push_back(dir + "/" + runtime.id);
     for (const std::string& candidate : candidates) {
