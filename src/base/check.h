@@ -6,5 +6,4 @@ namespace savia {
 [[noreturn]] void check_failed(const char* condition, const char* file, int line);
 }
 
-#define CHECK(cond) \
-  (static_cast<bool>(cond) ? void(0) : ::savia::check_failed(#cond, __FILE__, __LINE__))
+#define CHECK(cond) (static_cast<bool>(cond) ? void(0) : ::savia::check_failed(#cond, __FILE__, __LINE__))

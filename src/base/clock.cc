@@ -59,8 +59,8 @@ int digits(std::string_view t, size_t pos, size_t count) {
 }
 
 int64_t to_ms(int year, int month, int day, int hour, int minute, int second) {
-  if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 || second < 0 ||
-      second > 60) {
+  if (year < 1 || month < 1 || month > 12 || day < 1 || day > 31 || hour < 0 || hour > 23 || minute < 0 || minute > 59 ||
+      second < 0 || second > 60) {
     return -1;
   }
   std::tm tm{};
@@ -91,8 +91,8 @@ std::string format_iso8601_s(int64_t ms) {
 }
 std::string format_lambda_time(int64_t ms) {
   std::tm t = utc(ms);
-  return print("%04d-%02d-%02dT%02d:%02d:%02d.%03d+0000", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, t.tm_sec,
-               millis(ms));
+  return print("%04d-%02d-%02dT%02d:%02d:%02d.%03d+0000", t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
+               t.tm_sec, millis(ms));
 }
 std::string format_rfc7231(int64_t ms) {
   std::tm t = utc(ms);
@@ -105,8 +105,8 @@ std::string format_amz_date(int64_t ms) {
 }
 std::string format_clf_time(int64_t ms) {
   std::tm t = utc(ms);
-  return print("%02d/%s/%04d:%02d:%02d:%02d +0000", t.tm_mday, kMonths[static_cast<size_t>(t.tm_mon)], t.tm_year + 1900, t.tm_hour,
-               t.tm_min, t.tm_sec);
+  return print("%02d/%s/%04d:%02d:%02d:%02d +0000", t.tm_mday, kMonths[static_cast<size_t>(t.tm_mon)], t.tm_year + 1900,
+               t.tm_hour, t.tm_min, t.tm_sec);
 }
 
 int64_t parse_amz_date(std::string_view t) {

@@ -104,7 +104,9 @@ std::string new_uuid(Random& random) {
   return out;
 }
 
-std::string new_hex(Random& random, size_t digits) { return from_alphabet(random, digits, "0123456789abcdef", 16); }
+std::string new_hex(Random& random, size_t digits) {
+  return from_alphabet(random, digits, "0123456789abcdef", 16);
+}
 std::string new_alnum(Random& random, size_t length) {
   return from_alphabet(random, length, "abcdefghijklmnopqrstuvwxyz0123456789", 36);
 }

@@ -27,9 +27,9 @@ class SeededRandom final : public Random {
 };
 
 // Identifiers in the forms AWS uses.
-std::string new_uuid(Random& random);                       // 8-4-4-4-12 lower-case hex, version 4
-std::string new_hex(Random& random, size_t digits);         // lower-case hex
-std::string new_alnum(Random& random, size_t length);       // a-z0-9, as API Gateway's ids
-std::string new_key_text(Random& random, size_t length);    // A-Za-z0-9, as secret keys
+std::string new_uuid(Random& random);                     // 8-4-4-4-12 lower-case hex, version 4
+std::string new_hex(Random& random, size_t digits);       // lower-case hex
+std::string new_alnum(Random& random, size_t length);     // a-z0-9, as API Gateway's ids
+std::string new_key_text(Random& random, size_t length);  // A-Za-z0-9, as secret keys
 
 }  // namespace savia

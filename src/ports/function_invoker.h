@@ -10,9 +10,9 @@ namespace savia::ports {
 struct InvokeRequest {
   std::string account;
   std::string region;
-  std::string function;   // name, without ARN
-  std::string qualifier;  // "", "$LATEST", a version number or an alias
-  std::string payload;    // JSON text
+  std::string function;        // name, without ARN
+  std::string qualifier;       // "", "$LATEST", a version number or an alias
+  std::string payload;         // JSON text
   std::string request_id;      // empty: the invoker makes one
   std::string trace_id;        // X-Amzn-Trace-Id value, may be empty
   std::string client_context;  // decoded JSON, may be empty
@@ -33,8 +33,8 @@ enum class InvokeStatus {
 struct InvokeResult {
   InvokeStatus status = InvokeStatus::kInternal;
   std::string payload;
-  std::string message;  // for kNotFound … kInternal
-  std::string error_code;  // AWS's code for kNotReady: "ResourceConflictException", "InvalidRuntimeException", …
+  std::string message;           // for kNotFound … kInternal
+  std::string error_code;        // AWS's code for kNotReady: "ResourceConflictException", "InvalidRuntimeException", …
   std::string executed_version;  // "$LATEST" or a number
   std::string log_tail;          // last 4 KiB, raw text, when asked for
 };

@@ -16,9 +16,9 @@ enum class PayloadFormat { kV1, kV2 };
 
 // MOCK and HTTP_PROXY answers of REST APIs (templates without references for now).
 struct MethodResponseSpec {
-  std::string status_code;                    // "200"
-  std::string selection_pattern;              // regular expression, "" is the default response
-  std::map<std::string, std::string> headers;  // header name -> literal value, from responseParameters 'quoted'
+  std::string status_code;                       // "200"
+  std::string selection_pattern;                 // regular expression, "" is the default response
+  std::map<std::string, std::string> headers;    // header name -> literal value, from responseParameters 'quoted'
   std::map<std::string, std::string> templates;  // content type -> literal body
 };
 
@@ -40,8 +40,8 @@ struct IntegrationSpec {
 };
 
 struct RouteSpec {
-  std::string method;    // "GET", "ANY"
-  std::string path;      // "/recipes/{id}", "/{proxy+}"; "$default" for HTTP APIs' catch-all
+  std::string method;       // "GET", "ANY"
+  std::string path;         // "/recipes/{id}", "/{proxy+}"; "$default" for HTTP APIs' catch-all
   std::string resource_id;  // REST: requestContext.resourceId; HTTP: route id
   std::string route_key;    // HTTP: "GET /recipes/{id}" as created
   IntegrationSpec integration;

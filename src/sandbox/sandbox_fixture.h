@@ -20,9 +20,7 @@ class SandboxTest : public ::testing::Test {
     if (!facilities().user_namespaces) GTEST_SKIP() << facilities().weaker.back();
     ASSERT_TRUE(world_->ok);
   }
-  const Facilities& facilities() const {
-    return world_->spawner->facilities();
-  }
+  const Facilities& facilities() const { return world_->spawner->facilities(); }
 
   static Spec program(std::vector<std::string> argv, const std::string& id = "t") {
     Spec s;
@@ -31,9 +29,7 @@ class SandboxTest : public ::testing::Test {
     s.env = {"PATH=/usr/bin:/bin:/usr/sbin", "HOME=/tmp"};
     return s;
   }
-  static Spec shell(const std::string& script, const std::string& id = "t") {
-    return program({"/bin/sh", "-c", script}, id);
-  }
+  static Spec shell(const std::string& script, const std::string& id = "t") { return program({"/bin/sh", "-c", script}, id); }
   static Spec python(const std::string& script, const std::string& id = "t") {
     return program({"/usr/bin/python3", "-I", "-c", script}, id);
   }

@@ -34,9 +34,9 @@ struct Addressed {
 // model's own. Always answers, so that a fault can be rendered for any request.
 Protocol detect(ServiceModel service, const net::HttpRequest& request);
 
-// The operation that a request names. Faults are AWS's for the protocol: UnknownOperationException (json 400; rest-json and cbor
-// 404), InvalidAction and MissingAction (query, ec2), MethodNotAllowed (rest-xml). `fault_to` is filled with what render_fault
-// needs even when this fails.
+// The operation that a request names. Faults are AWS's for the protocol: UnknownOperationException (json 400; rest-json and
+// cbor 404), InvalidAction and MissingAction (query, ec2), MethodNotAllowed (rest-xml). `fault_to` is filled with what
+// render_fault needs even when this fails.
 Result<Addressed, Fault> address(ServiceModel service, const net::HttpRequest& request, Addressed* fault_to = nullptr);
 
 // The operation's input. An unlisted operation or one without input gives an empty object.

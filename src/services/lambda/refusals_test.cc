@@ -79,7 +79,8 @@ TEST_F(LambdaTest, WhatIsNotBuiltIsNamed) {
 
 TEST_F(LambdaTest, Environment) {
   std::string said_reserved =
-      said("CreateFunction", create_input("f", R"({"Environment":{"Variables":{"AWS_REGION":"x","AA":"1","LAMBDA_TASK_ROOT":"y"}}})"));
+      said("CreateFunction",
+           create_input("f", R"({"Environment":{"Variables":{"AWS_REGION":"x","AA":"1","LAMBDA_TASK_ROOT":"y"}}})"));
   EXPECT_EQ(said_reserved,
             std::string(kParameter) +
                 "Lambda was unable to configure your environment variables because the environment variables you have provided "
