@@ -3,7 +3,8 @@
     tests/run.py [--all] [--list] [WORD]     only suites whose name contains WORD
 
 Suites: project rules; the modules' own tests (build/savia_*_test); programs that drive build/savia with aws, boto3, curl and the
-JavaScript SDK (tests/it_*.py, tests/sdk); with --all the long ones (tests/long_*.py, current boto3 and aws from PyPI, fuzzing).
+JavaScript SDK (tests/it_*.py, tests/sdk); with --all the long ones (tests/long_*.py, current boto3 and aws from PyPI, the modules' tests
+under the address and the thread sanitizer, fuzzing).
 """
 import os
 import pathlib
@@ -111,6 +112,26 @@ def current_clients():
     return body
 
 
+def sanitized(kind):
+    """Builds with a sanitizer, and runs the modules' own tests: any finding fails the program that has it."""
+    def body():
+        code, out = run(["./dev", "build", f"--{kind}"], timeout=7200)
+        if code != 0:
+            return 0, 1, 0, out
+        return modules_in(ROOT / f"build-{kind}")
+    return body
+
+
+def modules_in(folder):
+    totals, text = [0, 0, 0], ""
+    for binary in sorted(folder.glob("savia_*_test")):
+        passed, failed, skipped, out = gtest(binary)()
+        totals = [totals[0] + passed, totals[1] + failed, totals[2] + skipped]
+        if failed:
+            text += f"{binary.name}\n{out}\n"
+    return (*totals, text)
+
+
 def suites(everything):
     yield "rules: layers", rule("tests/layers_test.py")
     yield "rules: languages", rule("tests/lang_test.py")
@@ -124,6 +145,8 @@ def suites(everything):
         yield "current boto3 and aws", current_clients()
         for file in sorted((ROOT / "tests").glob("long_*.py")):
             yield f"long: {file.stem[5:]}", unittest(file.stem, timeout=7200)
+        yield "long: address sanitizer", sanitized("asan")
+        yield "long: thread sanitizer", sanitized("tsan")
         yield "long: fuzz", rule_command(["./dev", "fuzz", os.environ.get("SAVIA_FUZZ_SECONDS", "60")])
 
 

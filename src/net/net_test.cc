@@ -276,8 +276,15 @@ TEST_F(ServerFixture, AbortIsSeen) {
   }
   for (int i = 0; i < 100 && !aborted; ++i) ::usleep(10'000);
   EXPECT_TRUE(aborted);
-  loop_->post([&] { held->respond({}); });
-  ::usleep(20'000);
+  // The responder is of the loop's thread: it ends there, before the test does.
+  std::atomic<bool> answered{false};
+  loop_->post([&] {
+    held->respond({});
+    held.reset();
+    answered = true;
+  });
+  for (int i = 0; i < 500 && !answered; ++i) ::usleep(10'000);
+  EXPECT_TRUE(answered);
 }
 
 TEST_F(ServerFixture, DrainFinishesWhatIsInFlight) {
