@@ -17,6 +17,7 @@ namespace {
 
 constexpr int64_t kLongInvocationUs = 20'000;  // a function whose invocations take this long scales out at once
 constexpr int64_t kWaitAtMostUs = 250'000;     // even with all cores busy
+constexpr int64_t kPatienceAtMostUs = 50'000;  // in a queue beside idle environments
 constexpr int64_t kSweepBusyMs = 50, kSweepIdleMs = 5'000;
 constexpr size_t kPoolKeys = 3;           // kinds of started runtimes that are kept at a time
 constexpr int kPoolGivesUpAfter = 3;      // failures of one runtime in a row
@@ -67,7 +68,9 @@ bool Engine::better_to_wait(const Version& version) {
 bool Engine::better_queued(const Version& version) {
   if (version.all.size() - version.idle.size() < cores_ || version.duration_us >= kLongInvocationUs) return false;
   const int64_t now_us = loop_.monotonic_us();
-  if (!version.queue.empty() && now_us - version.queue.front().queued_us >= limits::kScaleOutAfterMs * 1000) return false;
+  // The slower the machine makes its invocations, the longer the others' queue is worth it.
+  const int64_t patience_us = std::clamp<int64_t>(8 * version.duration_us, limits::kScaleOutAfterMs * 1000, kPatienceAtMostUs);
+  if (!version.queue.empty() && now_us - version.queue.front().queued_us >= patience_us) return false;
   return cpu_.saturated(now_us);
 }
 
