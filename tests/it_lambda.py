@@ -170,10 +170,13 @@ done
         self.assertEqual(invoke(self.lam, "custom", [2])[1], {"got": [2]})
 
     def test_missing_runtime_is_named_not_replaced(self):
-        create_function(self.lam, "old-node", {"index.js": ECHO}, runtime="nodejs18.x")
+        # Whichever Node this machine does not have: Debian's own is 18, others bring 20 or newer.
+        state = lambda runtime: json.loads(self.server.request("GET", f"/_savia/runtimes/{runtime}")[1])
+        missing = next(r for r in ("nodejs18.x", "nodejs20.x", "nodejs24.x") if not state(r)["installed"])
+        create_function(self.lam, "old-node", {"index.js": ECHO}, runtime=missing)
         with self.assertRaises(ClientError) as e:
             invoke(self.lam, "old-node")
-        self.assertIn("savia runtime install nodejs18.x", e.exception.response["Error"]["Message"])
+        self.assertIn(f"savia runtime install {missing}", e.exception.response["Error"]["Message"])
 
     def test_versions_and_aliases(self):
         create_function(self.lam, "ver", {"index.js": "exports.handler = async () => 1;\n"})
